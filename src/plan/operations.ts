@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// THE table of the LaunchPlan: every operation that edgerun-init can carry out, with its fields in wire order.
+// scripts/generate.ts makes build/gen/plan.h (op codes, structs, decoder descriptors), spec/plan.schema.json and the
+// reference in docs/plan.md from it. The hands decide nothing: an operation that can't be done is an error.
+//
+// Field kinds: u32; u64 (a safe integer, two words on the wire); str and blob (an index into the blob table);
+// strs and u32s (a count, then that many indexes or words).
+// Paths named `target` or `path` are resolved below the container's root with openat2(RESOLVE_IN_ROOT); paths named
+// `source` are host paths, opened before the root is switched.
+
+export const operations = {
+  // --- namespaces and the handshake
+  wait_go: { code: 1, fields: {}, doc: "Wait until the host side has joined cgroups and written id maps." },
+  join_namespace: {
+    code: 2,
+    fields: { type: "u32", source: "str" },
+    doc: "setns(2) into the namespace file; the file's type must be `type` (CLONE_NEW*).",
+  },
+  unshare: { code: 3, fields: { flags: "u32" }, doc: "unshare(2): new namespaces." },
+  time_offsets: {
+    code: 4,
+    fields: { text: "str" },
+    doc: "Write /proc/self/timens_offsets for the new time namespace.",
+  },
+  fork: {
+    code: 5,
+    fields: { flags: "u32" },
+    doc: "Go on in a sibling (CLONE_PARENT | flags); enters a joined pid or time namespace.",
+  },
+  set_ids_in_userns: { code: 6, fields: {}, doc: "Become uid 0 and gid 0 of the user namespace." },
+
+  // --- root and mounts
+  set_propagation: {
+    code: 10,
+    fields: { flags: "u32" },
+    doc: "Propagation of the host's `/` in this mount namespace (MS_* flags).",
+  },
+  open_root: {
+    code: 11,
+    fields: { source: "str", propagation: "u32" },
+    doc: "Clone the root file system's mount tree, attach it over itself, keep its descriptor. Every later `target` is below it.",
+  },
+  mount_filesystem: {
+    code: 12,
+    fields: {
+      type: "str",
+      source: "str",
+      target: "str",
+      data: "strs",
+      attributes: "u64",
+      superFlags: "u32",
+      propagation: "u32",
+    },
+    doc: "A new file system: fsopen, fsconfig for each datum, fsmount with the attributes (MOUNT_ATTR_*), move_mount.",
+  },
+  mount_bind: {
+    code: 13,
+    fields: {
+      source: "str",
+      target: "str",
+      recursive: "u32",
+      attributesSet: "u64",
+      attributesClear: "u64",
+      recursiveSet: "u64",
+      recursiveClear: "u64",
+      propagation: "u32",
+    },
+    doc: "A bind mount: open_tree, mount_setattr while still detached, move_mount. Missing target: directory or empty file, as the source.",
+  },
+  remount: {
+    code: 14,
+    fields: { target: "str", attributesSet: "u64", attributesClear: "u64", propagation: "u32" },
+    doc: "Change the attributes of an existing mount.",
+  },
+  copy_up: {
+    code: 15,
+    fields: { target: "str" },
+    doc: "tmpcopyup: remember what `target` holds, for the tmpfs mounted next.",
+  },
+  make_directory: { code: 16, fields: { target: "str", mode: "u32" }, doc: "A directory, with its parents." },
+  make_symlink: {
+    code: 17,
+    fields: { value: "str", target: "str" },
+    doc: "A symbolic link; one with the same value may be there.",
+  },
+  make_device: {
+    code: 18,
+    fields: { target: "str", type: "u32", major: "u32", minor: "u32", mode: "u32", uid: "u32", gid: "u32" },
+    doc: "mknod below the root; a node that is there must be the same device. type: S_IFCHR, S_IFBLK or S_IFIFO.",
+  },
+  bind_device: {
+    code: 19,
+    fields: { source: "str", target: "str", type: "u32", major: "u32", minor: "u32" },
+    doc: "Bind the host's device node (user namespaces can't mknod); it must be that device.",
+  },
+  mask_path: {
+    code: 20,
+    fields: { target: "str" },
+    doc: "Hide: a file behind /dev/null, a directory behind an empty read-only tmpfs. Absent is fine.",
+  },
+  readonly_path: { code: 21, fields: { target: "str" }, doc: "Make a subtree read-only. Absent is fine." },
+  open_terminal: {
+    code: 22,
+    fields: { columns: "u32", rows: "u32", uid: "u32" },
+    doc: "A pty of the container's devpts; its master goes to the host side, its slave becomes /dev/console and stdio.",
+  },
+  host_hooks: { code: 23, fields: {}, doc: "Wait while the host side runs prestart and createRuntime hooks." },
+  run_hook: {
+    code: 24,
+    fields: { name: "str", index: "u32", path: "str", args: "strs", env: "strs", stdin: "str", timeoutMs: "u32" },
+    doc: "createContainer and startContainer hooks: run inside, with exactly this environment. timeoutMs 0: none.",
+  },
+  pivot_root: {
+    code: 25,
+    fields: { noPivot: "u32" },
+    doc: "Make the root the root: pivot_root(2), or MS_MOVE and chroot with noPivot.",
+  },
+  chroot: { code: 26, fields: {}, doc: "For containers without a mount namespace of their own." },
+  root_attributes: {
+    code: 27,
+    fields: { attributesSet: "u64" },
+    doc: "Attributes of the root mount itself (read-only).",
+  },
+
+  // --- kernel parameters
+  set_hostname: { code: 40, fields: { name: "str" }, doc: "sethostname(2)." },
+  set_domainname: { code: 41, fields: { name: "str" }, doc: "setdomainname(2)." },
+  set_sysctl: {
+    code: 42,
+    fields: { path: "str", value: "str" },
+    doc: "Write below /proc/sys of the runtime's own procfs.",
+  },
+  bring_loopback_up: { code: 43, fields: {}, doc: "lo up, in a network namespace that is new." },
+
+  // --- the process
+  session_keyring: { code: 60, fields: { name: "str" }, doc: "A new session keyring." },
+  set_lsm_label: {
+    code: 61,
+    fields: { attribute: "str", label: "str" },
+    doc: "Write /proc/thread-self/attr/..., on a verified procfs.",
+  },
+  no_new_privileges: { code: 62, fields: {}, doc: "PR_SET_NO_NEW_PRIVS." },
+  load_seccomp: { code: 63, fields: { filter: "blob", flags: "u32" }, doc: "seccomp(SECCOMP_SET_MODE_FILTER)." },
+  set_scheduler: {
+    code: 64,
+    fields: {
+      policy: "u32",
+      nice: "u32",
+      priority: "u32",
+      flags: "u64",
+      runtime: "u64",
+      deadline: "u64",
+      period: "u64",
+    },
+    doc: "sched_setattr(2); nice is two's complement.",
+  },
+  set_io_priority: { code: 65, fields: { value: "u32" }, doc: "ioprio_set(2): class << 13 | level." },
+  set_personality: { code: 66, fields: { value: "u32" }, doc: "personality(2)." },
+  limit_capability_bounds: {
+    code: 67,
+    fields: { bounding: "u64" },
+    doc: "Drop every capability that is not in the mask from the bounding set.",
+  },
+  set_user: {
+    code: 68,
+    fields: { uid: "u32", gid: "u32", groups: "u32s", umask: "u32", keepGroups: "u32" },
+    doc: "Supplementary groups, gid, uid, umask; capabilities are kept until set_capabilities.",
+  },
+  set_capabilities: {
+    code: 69,
+    fields: { effective: "u64", permitted: "u64", inheritable: "u64", ambient: "u64" },
+    doc: "capset(2), then the ambient set.",
+  },
+  change_directory: {
+    code: 70,
+    fields: { path: "str", create: "u32" },
+    doc: "chdir(2), then check that getcwd(2) is inside (CVE-2024-21626).",
+  },
+  find_program: {
+    code: 71,
+    fields: { name: "str", searchPath: "str" },
+    doc: "Resolve argv[0] as the user of the process; not found is an error here, at create.",
+  },
+  ready: { code: 72, fields: {}, doc: "Tell the host side that all is set up; go on when the container is started." },
+  close_descriptors: { code: 73, fields: { first: "u32" }, doc: "Close-on-exec for every descriptor from `first` on." },
+  exec: { code: 74, fields: { args: "strs", env: "strs" }, doc: "execve(2) of the program found." },
+} as const;
+
+export type OperationName = keyof typeof operations;
+type FieldKinds = {
+  u32: number;
+  u64: number;
+  str: string;
+  blob: Uint8Array;
+  strs: readonly string[];
+  u32s: readonly number[];
+};
+type Fields<F> = { [K in keyof F]: F[K] extends keyof FieldKinds ? FieldKinds[F[K]] : never };
+
+/** One operation, as data: `{ op: "set_hostname", name: "meter-7" }`. */
+export type Operation = {
+  [K in OperationName]: { op: K } & Fields<(typeof operations)[K]["fields"]>;
+}[OperationName];
+
+/** Messages between the host side and init, by number. Init sends the first group, the host side the second. */
+export const messages = {
+  hooks: 1,
+  forked: 2,
+  terminal: 3,
+  ready: 4,
+  failed: 5,
+  go: 16,
+  hooks_done: 17,
+  start: 18,
+} as const;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a start will do, as pure data. planLaunch() (src/plan/launch.ts) computes it; src/lifecycle carries it out:
+// the host side by host functions, `operations` by edgerun-init.
+import type { Operation } from "./operations.ts";
+
+/** One cgroup directory to create and join (cgroup v1: one per hierarchy), and the files to write in it, in order. */
+export type CgroupPlan = {
+  /** Absolute host path of the directory. */
+  path: string;
+  /** Each value is written by one write(2); `file` is a name in the directory. */
+  writes: { file: string; value: string }[];
+};
+
+export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };
+
+/** A hook that runs in the runtime's namespaces, with exactly this environment. timeoutMs 0: none. */
+export type HookPlan = { path: string; args: string[]; env: string[]; timeoutMs: number };
+
+/** A seccomp filter, lowered for host.compileSeccomp; the wire form is described in src/plan/seccomp.ts. */
+export type SeccompPlan = { words: number[]; strings: string[]; flags: number };
+
+export type LaunchPlan = {
+  version: 1;
+  /** CLONE_NEW* flags for the new process itself; the other namespaces come from `unshare` and `join_namespace`. */
+  cloneFlags: number;
+  preserveFds: number;
+  cgroups: CgroupPlan[];
+  /** Texts for /proc/PID/uid_map and gid_map, where a user namespace is new. */
+  idMaps: { uid: string; gid: string } | null;
+  oomScoreAdj: number | null;
+  resourceLimits: ResourceLimit[];
+  hooks: { prestart: HookPlan[]; createRuntime: HookPlan[]; poststart: HookPlan[]; poststop: HookPlan[] };
+  /** Filled into the `load_seccomp` operation (whose filter is empty in the plan) after compilation. */
+  seccomp: SeccompPlan | null;
+  operations: Operation[];
+};
+
+/** What the planner needs to know of the machine; read by readHostFacts() (src/host/facts.ts), fixed in golden tests. */
+export type HostFacts = {
+  /** cgroup v1 hierarchies and the cgroup2 mount as mounted: controllers as in the mount options. */
+  cgroupMounts: { version: 1 | 2; mountPoint: string; root: string; controllers: string[] }[];
+  /** Own cgroup per hierarchy, from /proc/self/cgroup: key is the controller list joined by ",", "" for v2. */
+  ownCgroups: { controllers: string; path: string }[];
+  /** In this user namespace, is uid 0 the host's root (identity map)? */
+  initialUserNamespace: boolean;
+  /** Active LSMs, from /sys/kernel/security/lsm, or those with a /proc/self/attr directory. */
+  securityModules: string[];
+};
