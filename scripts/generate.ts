@@ -66,21 +66,33 @@ function planHeader(): string {
     });
     parts.push(`struct op_${name} {\n${lines.join("\n")}\n};`);
   }
-  parts.push(
-    "\n// PLAN_OPERATION(name, code, field letters): u u32, U u64, s str, b blob, S strs, w u32s; in struct order.",
-  );
-  parts.push("#define PLAN_OPERATIONS \\");
-  const rows = Object.entries(operations).map(([name, op]) => {
-    const letters = Object.values(op.fields)
-      .map((kind) => fieldLetters[kind as string])
-      .join("");
-    return `\tPLAN_OPERATION(${name}, ${op.code}, "${letters}")`;
-  });
-  parts.push(rows.join(" \\\n"));
+  parts.push("\nenum plan_code {");
+  for (const [name, op] of Object.entries(operations)) parts.push(`\tOP_${name.toUpperCase()} = ${op.code},`);
+  parts.push("};");
   parts.push("\nenum plan_message {");
   for (const [name, value] of Object.entries(messages)) parts.push(`\tMESSAGE_${name.toUpperCase()} = ${value},`);
   parts.push("};");
-  parts.push(`#define PLAN_MAX_OPERATION ${Math.max(...Object.values(operations).map((op) => op.code))}`);
+  return `${parts.join("\n")}\n`;
+}
+
+/** The decoder's table: where each field of each operation goes. Included by native/init/decode.c only. */
+function planTable(): string {
+  const parts = [header];
+  const rows: string[] = [];
+  for (const [name, op] of Object.entries(operations)) {
+    const fields = Object.entries(op.fields);
+    if (fields.length > 0) {
+      const entries = fields.map(
+        ([field, kind]) =>
+          `\t{'${lookUp(fieldLetters, kind as string, name)}', offsetof(struct op_${name}, ${field})},`,
+      );
+      parts.push(`static const struct plan_field fields_${name}[] = {\n${entries.join("\n")}\n};`);
+    }
+    const size = fields.length > 0 ? `sizeof(struct op_${name})` : "0";
+    const table = fields.length > 0 ? `fields_${name}` : "NULL";
+    rows.push(`\t[${op.code}] = {"${name}", ${table}, ${fields.length}, ${size}},`);
+  }
+  parts.push(`static const struct plan_operation plan_operations[] = {\n${rows.join("\n")}\n};`);
   return `${parts.join("\n")}\n`;
 }
 
@@ -89,3 +101,4 @@ if (output === undefined) throw new Error("usage: generate.mjs OUTPUT_DIRECTORY"
 mkdirSync(output, { recursive: true });
 writeFileSync(join(output, "host_functions.h"), hostHeader());
 writeFileSync(join(output, "plan.h"), planHeader());
+writeFileSync(join(output, "plan_table.h"), planTable());

@@ -20,6 +20,8 @@ export const hostFunctions = {
   closeFd: { args: ["fd:int"], result: "void", doc: "Closes a descriptor that another host function returned." },
   clock: { args: [], result: "ints", doc: "The wall clock: [seconds since the epoch, nanoseconds]." },
 
+  sleep: { args: ["milliseconds:int"], result: "void", doc: "nanosleep(2)." },
+
   // --- files by host path (trusted paths only; nothing below a rootfs)
   readFile: { args: ["path:str", "maxBytes:int"], result: "str", doc: "A file's text; more than maxBytes is EFBIG." },
   readFileIfExists: { args: ["path:str", "maxBytes:int"], result: "str?", doc: "As readFile; null if absent." },
@@ -39,6 +41,11 @@ export const hostFunctions = {
     args: ["path:str", "text:str", "mode:int", "sync:int"],
     result: "void",
     doc: "Writes `.NAME.tmp` beside the path, then renames: readers see the old or the new text, never a part.",
+  },
+  appendFile: {
+    args: ["path:str", "text:str"],
+    result: "void",
+    doc: "One write(2) at the end of a file (O_APPEND), which is created with mode 0644 if absent.",
   },
   fileInfo: {
     args: ["path:str", "followLinks:int"],
@@ -69,6 +76,7 @@ export const hostFunctions = {
     result: "void",
     doc: "Signals by pidfd after the start time was compared; ESRCH if that process is gone.",
   },
+  openProcess: { args: ["pid:int"], result: "int", doc: "A pidfd of a process." },
   waitProcess: { args: ["pid:int"], result: "int", doc: "Waits for a child; its exit code, or 128+n for signal n." },
   superviseProcess: {
     args: ["pid:int", "pidfd:int", "terminalFd:int"],
@@ -105,9 +113,9 @@ export const hostFunctions = {
   awaitInit: {
     args: ["controlFd:int", "timeoutMs:int"],
     result: "json",
-    doc: "The next message of init: {kind, op, errno, text, pid, fd}; kind is one of the message names in docs/plan.md.",
+    doc: "The next message of init: {kind, operation, errno, text, value, fd}; kind is a message name of docs/plan.md, or end (of file).",
   },
-  tellInit: { args: ["controlFd:int", "message:int"], result: "void", doc: "Sends a message to init." },
+  tellInit: { args: ["controlFd:int", "message:int", "value:int"], result: "void", doc: "Sends a message to init." },
   connectStart: {
     args: ["path:str", "timeoutMs:int"],
     result: "int",

@@ -37,8 +37,8 @@ export const operations = {
   },
   open_root: {
     code: 11,
-    fields: { source: "str", propagation: "u32" },
-    doc: "Clone the root file system's mount tree, attach it over itself, keep its descriptor. Every later `target` is below it.",
+    fields: { source: "str", attach: "u32", propagation: "u32" },
+    doc: "Open the root; every later `target` is below it. With attach (a mount namespace of our own): clone its mount tree, attach that over itself. The propagation is set after pivot_root.",
   },
   mount_filesystem: {
     code: 12,
@@ -72,11 +72,6 @@ export const operations = {
     fields: { target: "str", attributesSet: "u64", attributesClear: "u64", propagation: "u32" },
     doc: "Change the attributes of an existing mount.",
   },
-  copy_up: {
-    code: 15,
-    fields: { target: "str" },
-    doc: "tmpcopyup: remember what `target` holds, for the tmpfs mounted next.",
-  },
   make_directory: { code: 16, fields: { target: "str", mode: "u32" }, doc: "A directory, with its parents." },
   make_symlink: {
     code: 17,
@@ -101,13 +96,13 @@ export const operations = {
   readonly_path: { code: 21, fields: { target: "str" }, doc: "Make a subtree read-only. Absent is fine." },
   open_terminal: {
     code: 22,
-    fields: { columns: "u32", rows: "u32", uid: "u32" },
-    doc: "A pty of the container's devpts; its master goes to the host side, its slave becomes /dev/console and stdio.",
+    fields: { columns: "u32", rows: "u32", uid: "u32", console: "u32" },
+    doc: "A pty of the container's devpts; its master goes to the host side, its slave becomes stdio and, with `console`, /dev/console.",
   },
   host_hooks: { code: 23, fields: {}, doc: "Wait while the host side runs prestart and createRuntime hooks." },
   run_hook: {
     code: 24,
-    fields: { name: "str", index: "u32", path: "str", args: "strs", env: "strs", stdin: "str", timeoutMs: "u32" },
+    fields: { name: "str", index: "u32", path: "str", args: "strs", env: "strs", input: "str", timeoutMs: "u32" },
     doc: "createContainer and startContainer hooks: run inside, with exactly this environment. timeoutMs 0: none.",
   },
   pivot_root: {

@@ -3,12 +3,25 @@
 // the host side by host functions, `operations` by edgerun-init.
 import type { Operation } from "./operations.ts";
 
-/** One cgroup directory to create and join (cgroup v1: one per hierarchy), and the files to write in it, in order. */
+/** One write(2) of `value` to a file of a cgroup. */
+export type CgroupWrite = {
+  file: string;
+  value: string;
+  /** Where kernels differ: the file to write when `file` is not there; "" where nothing is to be written then. */
+  ifAbsent?: string;
+};
+
+/** One cgroup directory to create (with its parents) and join (cgroup v1: one per hierarchy). */
 export type CgroupPlan = {
   /** Absolute host path of the directory. */
   path: string;
-  /** Each value is written by one write(2); `file` is a name in the directory. */
-  writes: { file: string; value: string }[];
+  /**
+   * Files that are empty in a new directory and must not be (v1 cpuset): for each level that is made, from the top
+   * down, the text of the same file in its parent is written there. Before `writes`.
+   */
+  inherit: string[];
+  /** In order. */
+  writes: CgroupWrite[];
 };
 
 export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };
@@ -33,6 +46,8 @@ export type LaunchPlan = {
   /** Filled into the `load_seccomp` operation (whose filter is empty in the plan) after compilation. */
   seccomp: SeccompPlan | null;
   operations: Operation[];
+  /** What the specification lets a runtime leave out, and was left out. Each line begins with its JSON path. */
+  warnings: string[];
 };
 
 /** What the planner needs to know of the machine; read by readHostFacts() (src/host/facts.ts), fixed in golden tests. */

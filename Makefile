@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+# edgerun. `make help` lists the targets.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# Node from npm, where the distribution's is too old (scripts/install_deps.sh).
+export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
+
+PREFIX ?= /usr
+# SANITIZE=1: build/asan/edgerun, with AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZE ?=
+ESBUILD := node_modules/.bin/esbuild --log-level=warning
+
+# --- flags
+CC := gcc
+STRICT := -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wformat=2
+HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fno-common
+SECTIONS := -ffunction-sections -fdata-sections
+INCLUDES := -D_GNU_SOURCE -Inative -Ibuild -Ibuild/gen
+LINK := -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack
+LIBRARIES := -lseccomp -lsodium -lmbedcrypto -lm
+
+ifeq ($(SANITIZE),)
+  OUT := build
+  MODE := -O2 $(HARDEN) $(SECTIONS)
+  MODE_LINK := -static -s $(LINK)
+  QUICKJS_MODE := $(MODE)
+else
+  OUT := build/asan
+  MODE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DEDGERUN_SANITIZE
+  MODE_LINK := -fsanitize=address,undefined
+  # QuickJS has undefined behaviour of its own, which compilers treat as it expects.
+  QUICKJS_MODE := $(MODE) -fno-sanitize=undefined
+endif
+
+GENERATED := build/gen/stamp
+QUICKJS := build/quickjs/source
+# Of QuickJS, only the engine: not its libc module, not its shell.
+QUICKJS_PARTS := quickjs dtoa libregexp libunicode cutils
+QUICKJS_FLAGS = -D_GNU_SOURCE -DCONFIG_VERSION='"2025-04-26"' -fwrapv -funsigned-char -w
+
+sources = $(wildcard native/$(1)/*.c)
+objects = $(patsubst native/%.c,$(2)/%.o,$(call sources,$(1)))
+
+# --- what there is to build
+.PHONY: all edgerun addon owner
+all: edgerun addon ## the device binary, and the Node package's files
+
+edgerun: $(OUT)/edgerun ## build/edgerun: the device binary
+addon: build/node/edgerun.node build/node/edgerun.mjs build/node/owner.mjs ## build/node: the N-API addon and the bundles for Node
+
+# --- generated tables
+$(GENERATED): scripts/generate.ts src/host/functions.ts src/plan/operations.ts | node_modules
+	@mkdir -p $(@D)
+	$(ESBUILD) scripts/generate.ts --bundle --platform=node --format=esm --outfile=build/generate.mjs
+	node build/generate.mjs build/gen
+	@touch $@
+
+node_modules:
+	scripts/install_deps.sh
+
+# --- QuickJS
+$(QUICKJS)/quickjs.c:
+	scripts/fetch_quickjs.sh $(QUICKJS)
+
+$(addprefix $(QUICKJS)/,dtoa.c libregexp.c libunicode.c cutils.c quickjs.h): $(QUICKJS)/quickjs.c ;
+
+QUICKJS_OBJECTS := $(QUICKJS_PARTS:%=$(OUT)/quickjs/%.o)
+$(QUICKJS_OBJECTS): $(OUT)/quickjs/%.o: $(QUICKJS)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(QUICKJS_MODE) $(QUICKJS_FLAGS) -c -o $@ $<
+
+ifeq ($(SANITIZE),)
+build/compile_bytecode: scripts/compile_bytecode.c $(QUICKJS_OBJECTS)
+	$(CC) -O2 -Wall -Wextra -Werror -isystem $(QUICKJS) -o $@ $^ -lm
+endif
+
+# --- the brain
+# Depends on every source, for want of esbuild's own list; bundling takes a few hundredths of a second.
+TYPESCRIPT := $(shell find src -name '*.ts' 2>/dev/null)
+
+build/edgerun.js: $(TYPESCRIPT) $(GENERATED)
+	$(ESBUILD) src/entry_device.ts --bundle --format=iife --platform=neutral --target=es2023 --minify-syntax --outfile=$@
+
+ifeq ($(SANITIZE),)
+build/edgerun.bytecode: build/edgerun.js build/compile_bytecode
+	build/compile_bytecode $< $@
+else
+build/edgerun.bytecode: build/edgerun.js
+	$(MAKE) --no-print-directory SANITIZE= $@
+endif
+
+build/node/edgerun.mjs: $(TYPESCRIPT) $(GENERATED)
+	$(ESBUILD) src/entry_node.ts --bundle --format=esm --platform=node --target=node20 --outfile=$@
+
+build/node/owner.mjs: $(TYPESCRIPT) | node_modules
+	$(ESBUILD) src/owner/main.ts --bundle --format=esm --platform=node --target=node20 --packages=external --outfile=$@
+
+# --- edgerun-init: musl, so that what a container can see of edgerun is small
+# musl-gcc looks only where musl's headers are; the kernel's are linked to from here.
+KERNEL_HEADERS := build/kernel_headers/stamp
+$(KERNEL_HEADERS):
+	@mkdir -p $(@D)
+	ln -sfn /usr/include/linux /usr/include/asm-generic $(@D)/
+	ln -sfn $(firstword $(wildcard /usr/include/$(shell $(CC) -print-multiarch)/asm /usr/include/asm)) $(@D)/asm
+	@touch $@
+
+build/edgerun-init: $(call sources,init) $(wildcard native/init/*.h native/wire/*.h) $(KERNEL_HEADERS) $(GENERATED)
+	musl-gcc -static -Os -s $(STRICT) $(HARDEN) $(SECTIONS) $(INCLUDES) -isystem build/kernel_headers $(LINK) -o $@ $(call sources,init)
+
+# --- the hands and the engine
+$(OUT)/obj/%.o: native/%.c $(GENERATED) | $(QUICKJS)/quickjs.c
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(MODE) $(INCLUDES) -isystem $(QUICKJS) -MMD -MP -c -o $@ $<
+
+$(OUT)/obj/engine/bytecode.o: native/engine/bytecode.S build/edgerun.bytecode
+	@mkdir -p $(@D)
+	$(CC) -Wa,-Ibuild -c -o $@ $<
+
+$(OUT)/obj/core/init_elf.o: native/core/init_elf.S build/edgerun-init
+	@mkdir -p $(@D)
+	$(CC) -Wa,-Ibuild -c -o $@ $<
+
+$(OUT)/libcore.a: $(call objects,core,$(OUT)/obj) $(OUT)/obj/core/init_elf.o
+	rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/edgerun: $(call objects,engine,$(OUT)/obj) $(OUT)/obj/engine/bytecode.o $(QUICKJS_OBJECTS) $(OUT)/libcore.a
+	$(CC) $(MODE_LINK) -o $@ $^ $(LIBRARIES)
+
+# --- the N-API addon
+build/node/obj/%.o: native/%.c $(GENERATED)
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O2 -fPIC -fvisibility=hidden $(HARDEN) $(INCLUDES) -isystem node_modules/node-api-headers/include \
+	  -DNAPI_VERSION=8 -MMD -MP -c -o $@ $<
+
+build/node/edgerun.node: $(call objects,core,build/node/obj) $(call objects,addon,build/node/obj) build/obj/core/init_elf.o
+	$(CC) -shared -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $^ $(LIBRARIES)
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# --- tests (scripts/run_tests.ts adds the results up)
+NATIVE_TESTS := $(patsubst test/native/%.c,build/test/native/%,$(wildcard test/native/*_test.c))
+
+# Always with the sanitizers; libcore.a of the sanitizer build comes from a make of its own.
+build/test/native/%: test/native/%.c build/asan/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined $(INCLUDES) -o $@ $< \
+	  build/asan/libcore.a $(LIBRARIES)
+
+ifeq ($(SANITIZE),)
+build/asan/libcore.a: $(call sources,core) $(wildcard native/core/*.h) build/edgerun-init
+	$(MAKE) --no-print-directory SANITIZE=1 $@
+endif
+
+# The device binary with a stand-in for the program (test/native/probe), for testing and measuring the engine.
+build/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,engine,$(OUT)/obj) $(QUICKJS_OBJECTS) \
+  $(OUT)/libcore.a build/compile_bytecode src/host/functions.ts src/errors.ts
+	@mkdir -p $(@D)
+	$(ESBUILD) test/native/probe/entry.ts --bundle --format=iife --platform=neutral --target=es2023 --outfile=$(@D)/edgerun.js
+	build/compile_bytecode $(@D)/edgerun.js $(@D)/edgerun.bytecode
+	$(CC) -Wa,-I$(@D) -c -o $(@D)/bytecode.o native/engine/bytecode.S
+	$(CC) $(MODE_LINK) -o $@ $(call objects,engine,$(OUT)/obj) $(@D)/bytecode.o $(QUICKJS_OBJECTS) \
+	  $(OUT)/libcore.a $(LIBRARIES)
+
+RUN_TESTS := build/run_tests.mjs
+$(RUN_TESTS): scripts/run_tests.ts | node_modules
+	$(ESBUILD) $< --bundle --format=esm --platform=node --outfile=$@
+
+.PHONY: check test test-unit test-native test-integration test-engines
+check: $(RUN_TESTS) $(GENERATED) ## types, lint, format, and the rules for device code
+	node $(RUN_TESTS) check
+
+test-unit: addon $(RUN_TESTS) ## TypeScript without the machine
+	node $(RUN_TESTS) unit
+
+test-native: $(NATIVE_TESTS) build/test/probe/edgerun addon $(RUN_TESTS) ## C, under the sanitizers, and both bindings
+	node $(RUN_TESTS) native
+
+test-integration: all $(RUN_TESTS) ## containers on this machine (root)
+	node $(RUN_TESTS) integration
+
+test-engines: all $(RUN_TESTS) ## containerd, Docker and podman with edgerun, where they are installed (root)
+	node $(RUN_TESTS) engines
+
+test: deps ## everything that this machine can run; the last line is the sum
+	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS) build/test/probe/edgerun
+	node $(RUN_TESTS) check unit native integration engines
+
+# --- the rest
+.PHONY: deps demo bench conformance fuzz install clean help
+deps: ## install packages for building and testing (apt needs root)
+	scripts/install_deps.sh
+
+demo: deps ## a signed capability manifest, a real image, a container: what was granted, what was refused
+	$(MAKE) --no-print-directory all
+	scripts/demo.sh
+
+bench: all ## edgerun, runc and crun side by side
+	bench/run.sh
+
+conformance: all ## other people's test suites
+	conformance/run.sh
+
+fuzz: ## the fuzzers, for a bounded time
+	test/fuzz/run.sh
+
+install: edgerun ## DESTDIR= PREFIX=/usr
+	install -D -m 0755 build/edgerun $(DESTDIR)$(PREFIX)/bin/edgerun
+
+clean: ## everything but what was fetched
+	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name toolchain -exec rm -rf {} +
+	rm -rf build/quickjs/*.o
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

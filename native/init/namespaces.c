@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "init.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void do_join_namespace(const struct op_join_namespace *op)
+{
+	int fd = open(op->source, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		fail(errno, "open namespace \"%s\"", op->source);
+	if (setns(fd, (int)op->type) != 0)
+		fail(errno, "join namespace \"%s\"", op->source);
+	close(fd);
+}
+
+void do_unshare(const struct op_unshare *op)
+{
+	if (unshare((int)op->flags) != 0)
+		fail(errno, "unshare namespaces 0x%x", op->flags);
+}
+
+void do_time_offsets(const struct op_time_offsets *op)
+{
+	int proc_fd = open_host_proc();
+	int fd = openat(proc_fd, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	size_t size = strlen(op->text);
+	if (fd < 0 || write(fd, op->text, size) != (ssize_t)size)
+		fail(errno, "set time namespace offsets");
+	close(fd);
+	close(proc_fd);
+}
+
+/**
+ * A process can't move itself into another pid namespace, only its next child. CLONE_PARENT makes that child a child
+ * of the host side, which goes on with it; this process tells its pid and ends.
+ */
+void do_fork(const struct op_fork *op)
+{
+	long pid = syscall(SYS_clone, (unsigned long)op->flags | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		fail(errno, "fork into the new namespaces");
+	if (pid > 0) {
+		send_message(MESSAGE_FORKED, (uint32_t)pid, -1);
+		_exit(0);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+void do_set_ids_in_userns(void)
+{
+	open_sources_ahead();
+	if (syscall(SYS_setresgid, 0, 0, 0) != 0 || syscall(SYS_setresuid, 0, 0, 0) != 0)
+		fail(errno, "become root of the user namespace");
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

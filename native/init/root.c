@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "init.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/stat.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static uint64_t mount_id(int fd)
+{
+	struct statx info;
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0)
+		fail(errno, "stat of a mount");
+	return info.stx_mnt_id;
+}
+
+/**
+ * With a shared root propagation, attaching the clone would be repeated on the host: the mount that the root file
+ * system lies in is made private first. The mount's own root is found by walking up until the mount changes.
+ */
+static void make_parent_mount_private(int source_fd)
+{
+	uint64_t mount = mount_id(source_fd);
+	int at = dup(source_fd);
+	for (;;) {
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (at < 0 || up < 0)
+			fail(errno, "find the mount of the root file system");
+		int is_top = mount_id(up) != mount;
+		struct statx here, above;
+		if (!is_top && syscall(SYS_statx, at, "", AT_EMPTY_PATH, STATX_INO, &here) == 0 &&
+			syscall(SYS_statx, up, "", AT_EMPTY_PATH, STATX_INO, &above) == 0 && here.stx_ino == above.stx_ino)
+			is_top = 1; // "/": its own parent
+		if (is_top) {
+			struct mount_attr attributes = {.propagation = MS_PRIVATE};
+			if (sys_mount_setattr(at, 0, &attributes) != 0)
+				fail(errno, "make the mount of the root file system private");
+			close(at);
+			close(up);
+			return;
+		}
+		close(at);
+		at = up;
+	}
+}
+
+void do_open_root(const struct op_open_root *op)
+{
+	int source_fd = open(op->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (source_fd < 0)
+		fail(errno, "open root file system \"%s\"", op->source);
+	if (!op->attach) {
+		init.root_fd = source_fd;
+		return;
+	}
+	init.root_propagation = op->propagation;
+	if (op->propagation & MS_SHARED)
+		make_parent_mount_private(source_fd);
+	int tree_fd = sys_open_tree(source_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+	if (tree_fd < 0)
+		fail(errno, "clone root file system \"%s\"", op->source);
+	if (op->propagation & MS_SHARED) { // pivot_root refuses a shared root; what was asked for is set after it
+		struct mount_attr attributes = {.propagation = MS_PRIVATE};
+		if (sys_mount_setattr(tree_fd, 0, &attributes) != 0)
+			fail(errno, "make root file system \"%s\" private", op->source);
+	}
+	if (sys_move_mount(tree_fd, source_fd) != 0)
+		fail(errno, "attach root file system \"%s\"", op->source);
+	close(source_fd);
+	init.root_fd = tree_fd;
+}
+
+void do_pivot_root(const struct op_pivot_root *op)
+{
+	if (fchdir(init.root_fd) != 0)
+		fail(errno, "enter the root file system");
+	if (op->noPivot) {
+		// For a host whose root is the initramfs: it can't be pivoted away. The container's root is moved over it.
+		if (mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0)
+			fail(errno, "move the root file system to \"/\"");
+	} else {
+		// Old and new root stacked on one directory: no place for the old one is needed in the container's tree.
+		if (syscall(SYS_pivot_root, ".", ".") != 0)
+			fail(errno, "pivot_root");
+		// What is unmounted here must not be unmounted on the host.
+		if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) != 0 || umount2(".", MNT_DETACH) != 0)
+			fail(errno, "detach the host's root");
+	}
+	if (chdir("/") != 0)
+		fail(errno, "enter \"/\"");
+	if (init.root_propagation != 0 && mount(NULL, "/", NULL, init.root_propagation, NULL) != 0)
+		fail(errno, "set the propagation of \"/\"");
+}
+
+void do_chroot(void)
+{
+	if (fchdir(init.root_fd) != 0 || chroot(".") != 0)
+		fail(errno, "chroot to the root file system");
+}
+
+void do_root_attributes(const struct op_root_attributes *op)
+{
+	struct mount_attr attributes = {.attr_set = op->attributesSet};
+	if (sys_mount_setattr(init.root_fd, 0, &attributes) != 0)
+		fail(errno, "set the attributes of the root mount");
+}

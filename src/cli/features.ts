@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The OCI features document (runtime-spec 1.3, features.md and features-linux.md): what edgerun does in this version,
+// whatever the host's kernel can do. Names come from where config.json is read.
+import { listMountOptions } from "../plan/mount_options.ts";
+import { capabilityNames } from "../spec/capabilities.ts";
+import { namespaceSchema } from "../spec/linux.ts";
+import { seccompArgSchema, seccompSchema } from "../spec/seccomp.ts";
+import { type BuildInfo, ociVersionMax } from "./version.ts";
+
+/** The document. `enrolled`: whether this host has an owner, so that a container needs a manifest. */
+export function describeFeatures(build: BuildInfo, enrolled: boolean) {
+  const seccompFlags = sorted(seccompSchema.optional.flags.list.oneOf);
+  return {
+    ociVersionMin: "1.0.0",
+    ociVersionMax,
+    hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+    mountOptions: listMountOptions(),
+    linux: {
+      namespaces: sorted(namespaceSchema.required.type.oneOf),
+      capabilities: capabilityNames,
+      cgroup: { v1: true, v2: false, systemd: false, systemdUser: false, rdma: false },
+      seccomp: {
+        enabled: true,
+        actions: sorted(seccompSchema.required.defaultAction.oneOf),
+        operators: sorted(seccompArgSchema.required.op.oneOf),
+        archs: sorted(seccompSchema.optional.architectures.list.oneOf),
+        knownFlags: seccompFlags,
+        supportedFlags: seccompFlags,
+      },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
+      intelRdt: { enabled: false },
+      mountExtensions: { idmap: { enabled: false } },
+      netDevices: { enabled: false },
+    },
+    annotations: annotations(build, enrolled),
+  };
+}
+
+function annotations(build: BuildInfo, enrolled: boolean): { [name: string]: string } {
+  const values: { [name: string]: string } = {
+    "dev.edgerun.version": build.version,
+    "dev.edgerun.enrolled": String(enrolled),
+  };
+  if (build.commit !== undefined) values["dev.edgerun.commit"] = build.commit;
+  if (build.libseccomp !== undefined) values["io.github.seccomp.libseccomp.version"] = build.libseccomp;
+  return values;
+}
+
+function sorted(names: readonly string[]): string[] {
+  return [...names].sort();
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a bundle on disk to what may run: config.json, the owner's manifest where there is one, and the plan.
+import { EdgerunError, wrap } from "../errors.ts";
+import { readHostFacts } from "../host/facts.ts";
+import type { Host } from "../host/functions.ts";
+import { planLaunch } from "../plan/launch.ts";
+import type { LaunchPlan } from "../plan/plan.ts";
+import type { Spec } from "../spec/config.ts";
+import { decodeSpec } from "../spec/decode.ts";
+import { type Authorization, authorize } from "./authorization.ts";
+import type { Context } from "./options.ts";
+
+const maxConfigBytes = 16 << 20;
+
+/** Everything that a start needs to know, before anything has been touched. */
+export type Prepared = {
+  /** Absolute, links resolved. */
+  bundle: string;
+  rootfs: string;
+  /** What the bundle asks for, as far as the manifest grants it. */
+  spec: Spec;
+  authorization: Authorization;
+  plan: LaunchPlan;
+};
+
+export type PrepareOptions = {
+  id: string;
+  bundle: string;
+  manifest: string | undefined;
+  noPivot: boolean;
+  noNewKeyring: boolean;
+  preserveFds: number;
+};
+
+/**
+ * Reads and checks a bundle and computes what its start would do. Touches nothing; root is not needed.
+ * @throws EdgerunError CONFIG_INVALID, MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED (unless `reportOnly`), UNSUPPORTED
+ */
+export function prepareBundle(context: Context, options: PrepareOptions, reportOnly = false): Prepared {
+  const { host, log } = context;
+  const bundle = resolve(host, options.bundle, "bundle");
+  const { spec: asked, warnings } = decodeSpec(host.readJson(`${bundle}/config.json`, maxConfigBytes));
+  for (const warning of warnings) log.warn(warning);
+  const authorization = authorize(context, asked, { bundle, manifest: options.manifest, reportOnly });
+  const spec = authorization.spec;
+  const rootPath = spec.root.path.startsWith("/") ? spec.root.path : `${bundle}/${spec.root.path}`;
+  const rootfs = resolve(host, rootPath, "root file system");
+  const plan = planLaunch({
+    spec,
+    id: options.id,
+    bundle,
+    rootfs,
+    facts: readHostFacts(host),
+    options: {
+      noPivot: options.noPivot,
+      noNewKeyring: options.noNewKeyring,
+      preserveFds: options.preserveFds,
+      systemdCgroup: context.systemdCgroup,
+    },
+  });
+  return { bundle, rootfs, spec, authorization, plan };
+}
+
+function resolve(host: Host, path: string, what: string): string {
+  let resolved: string;
+  try {
+    resolved = host.realPath(path);
+  } catch (error) {
+    throw wrap(`cannot find the ${what}`, error);
+  }
+  const mode = host.fileInfo(resolved, 1)?.[0] ?? 0;
+  if ((mode & 0o170000) !== 0o040000)
+    throw new EdgerunError("CONFIG_INVALID", `the ${what} "${path}" is not a directory`);
+  return resolved;
+}

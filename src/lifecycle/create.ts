@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Creating a container: what `create` and `run` have in common.
+import { rfc3339 } from "../cli/time.ts";
+import { EdgerunError, wrap } from "../errors.ts";
+import type { Host } from "../host/functions.ts";
+import type { Spec } from "../spec/config.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { readBootId } from "../state/status.ts";
+import {
+  claimDirectory,
+  removeDirectory,
+  type StateDirectory,
+  startSocketPath,
+  unlockDirectory,
+  updateRecord,
+  writeConfig,
+  writeIntent,
+} from "../state/store.ts";
+import { type Prepared, prepareBundle } from "./bundle.ts";
+import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
+import { hookState, runHooks } from "./hooks.ts";
+import {
+  abandonInit,
+  applyResourceLimits,
+  awaitFork,
+  awaitReady,
+  goAhead,
+  type InitProcess,
+  launchInit,
+} from "./init.ts";
+import type { Context, CreateOptions } from "./options.ts";
+
+/** A container that is set up and waits for its start. */
+export type Created = {
+  directory: StateDirectory;
+  record: ContainerRecord;
+  prepared: Prepared;
+  init: InitProcess;
+  /** The terminal's master for a foreground `run`; -1 where there is none, or where its owner has it. */
+  terminalFd: number;
+};
+
+/** `create`: leaves the container waiting for `start`. */
+export function create(context: Context, options: CreateOptions): number {
+  const { host } = context;
+  const prepared = prepareBundle(context, options);
+  checkTerminal(prepared, options, true);
+  const created = createContainer(context, options, prepared, true);
+  unlockDirectory(host, created.directory);
+  return 0;
+}
+
+/** A terminal needs somebody who holds its master: the caller's socket, or ourselves in the foreground. */
+export function checkTerminal(
+  prepared: Prepared,
+  options: { consoleSocket: string | undefined },
+  detach: boolean,
+): void {
+  const terminal = prepared.spec.process.terminal === true;
+  const socket = options.consoleSocket !== undefined;
+  if (terminal && detach && !socket) {
+    throw new EdgerunError("USAGE", "cannot allocate tty if edgerun will detach without setting console socket");
+  }
+  if (socket && !(terminal && detach)) {
+    throw new EdgerunError("USAGE", "cannot use console socket if edgerun will not detach or allocate tty");
+  }
+}
+
+/**
+ * Sets a container up to the point where it waits for its start. On failure nothing is left of it.
+ * @param waitForStart a later `start` will start it; otherwise the caller does
+ */
+export function createContainer(
+  context: Context,
+  options: CreateOptions,
+  prepared: Prepared,
+  waitForStart: boolean,
+): Created {
+  const { host, request, root } = context;
+  const { plan } = prepared;
+  checkCgroupsAreFree(host, plan.cgroups);
+  const directory = claimDirectory(host, request, root, options.id);
+  const record = newRecord(context, options.id, prepared);
+  let init: InitProcess | undefined;
+  try {
+    // Init makes its namespaces while the record goes to disk and the cgroups are made; it changes nothing before `go`.
+    init = launchInit(host, { ...plan, startSocket: waitForStart ? startSocketPath(directory) : "" });
+    writeIntent(host, directory, record);
+    if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
+    createCgroups(host, plan.cgroups);
+    prepareProcess(host, init, prepared);
+    goAhead(host, init);
+    writeConfig(host, directory, prepared.spec);
+    const created = { directory, record, prepared, init, terminalFd: -1 };
+    record.pid = init.pid;
+    awaitReady(host, init, {
+      runHooks: () => {
+        runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
+        runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
+      },
+      takeTerminal: (masterFd) => {
+        created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
+      },
+    });
+    applyResourceLimits(host, init.pid, plan.resourceLimits);
+    record.startTime = host.processInfo(init.pid)?.[0] ?? 0;
+    record.phase = "created";
+    updateRecord(host, directory, record);
+    writePidFile(host, options.pidFile, init.pid);
+    return created;
+  } catch (error) {
+    undoCreate(context, directory, record, init);
+    throw wrap("unable to start container process", error);
+  }
+}
+
+function newRecord(context: Context, id: string, prepared: Prepared): ContainerRecord {
+  const { host, request } = context;
+  const [seconds = 0, nanoseconds = 0] = host.clock();
+  const { spec, plan, authorization } = prepared;
+  return {
+    version: 1,
+    id,
+    ociVersion: spec.ociVersion,
+    bundle: prepared.bundle,
+    rootfs: prepared.rootfs,
+    created: rfc3339(seconds, nanoseconds),
+    owner: request.uid,
+    bootId: readBootId(host),
+    phase: "creating",
+    pid: 0,
+    startTime: 0,
+    sharesPidNamespace: !ownsPidNamespace(spec),
+    cgroups: plan.cgroups.map(({ path }) => path),
+    poststart: plan.hooks.poststart,
+    poststop: plan.hooks.poststop,
+    annotations: spec.annotations ?? {},
+    manifestDigest: authorization.manifestDigest,
+    manifestKeyId: authorization.manifestKeyId,
+  };
+}
+
+function ownsPidNamespace(spec: Spec): boolean {
+  return (spec.linux?.namespaces ?? []).some(({ type, path }) => type === "pid" && path === undefined);
+}
+
+/** A joined pid namespace is entered by a fork, which the plan has before its wait for `go`. */
+function forksBeforeGo(operations: Prepared["plan"]["operations"]): boolean {
+  for (const { op } of operations) {
+    if (op === "fork") return true;
+    if (op === "wait_go") return false;
+  }
+  return false;
+}
+
+/** What only the host side can do for the process: its cgroups, the id maps of its user namespace, its OOM score. */
+function prepareProcess(host: Host, init: InitProcess, prepared: Prepared): void {
+  const { cgroups, idMaps, oomScoreAdj } = prepared.plan;
+  joinCgroups(
+    host,
+    cgroups.map(({ path }) => path),
+    init.pid,
+  );
+  if (idMaps !== null) {
+    host.writeFile(`/proc/${init.pid}/uid_map`, idMaps.uid);
+    host.writeFile(`/proc/${init.pid}/gid_map`, idMaps.gid);
+  }
+  if (oomScoreAdj !== null) {
+    try {
+      host.writeFile(`/proc/${init.pid}/oom_score_adj`, String(oomScoreAdj));
+    } catch (error) {
+      throw wrap(`cannot set the OOM score adjustment ${oomScoreAdj}`, error);
+    }
+  }
+}
+
+/** Sends the master to the console socket; without one it stays with us. */
+export function handTerminalOver(host: Host, consoleSocket: string | undefined, masterFd: number): number {
+  if (consoleSocket === undefined) return masterFd;
+  host.sendDescriptor(consoleSocket, masterFd, "/dev/ptmx");
+  host.closeFd(masterFd);
+  return -1;
+}
+
+/** The pid in decimal, without a newline: engines read exactly that. */
+export function writePidFile(host: Host, path: string | undefined, pid: number): void {
+  if (path !== undefined) host.replaceFile(path, String(pid), 0o644, 0);
+}
+
+/** Takes everything back that a failed creation did. Its own failures must not hide the first one. */
+function undoCreate(
+  context: Context,
+  directory: StateDirectory,
+  record: ContainerRecord,
+  init: InitProcess | undefined,
+): void {
+  const { host, log } = context;
+  const steps = [
+    () => init !== undefined && abandonInit(host, init),
+    () => removeCgroups(host, record.cgroups),
+    () => removeDirectory(host, directory),
+    () => unlockDirectory(host, directory),
+  ];
+  for (const step of steps) {
+    try {
+      step();
+    } catch (error) {
+      log.warn(`while undoing the creation of "${record.id}": ${String(error)}`);
+    }
+  }
+}

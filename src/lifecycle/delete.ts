@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import { EdgerunError } from "../errors.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { computeStatus } from "../state/status.ts";
+import { lockDirectory, readRecord, removeDirectory, type StateDirectory, unlockDirectory } from "../state/store.ts";
+import { removeCgroups } from "./cgroups.ts";
+import { hookState, runHooks } from "./hooks.ts";
+import type { Context, DeleteOptions } from "./options.ts";
+import { killAndWait } from "./processes.ts";
+
+/**
+ * `delete`: a stopped container, or one that was never started. With force any container, from its record alone, and
+ * one that does not exist is no error.
+ */
+export function deleteContainer(context: Context, options: DeleteOptions): number {
+  const { host, root } = context;
+  const { id, force } = options;
+  let directory: StateDirectory;
+  try {
+    directory = lockDirectory(host, root, id);
+  } catch (error) {
+    if (force && error instanceof EdgerunError && error.code === "CONTAINER_NOT_FOUND") return 0;
+    throw error;
+  }
+  try {
+    const record = readRecordOrNothing(context, id, force);
+    if (record === undefined) {
+      removeDirectory(host, directory); // killed before its record was on disk: nothing else was done
+      return 0;
+    }
+    const status = computeStatus(host, root, record);
+    if (!force && (status === "running" || status === "paused" || status === "creating")) {
+      throw new EdgerunError("CONTAINER_STATE", `cannot delete container ${id} that is not stopped: ${status}`);
+    }
+    destroy(context, directory, record);
+  } finally {
+    unlockDirectory(host, directory);
+  }
+  return 0;
+}
+
+function readRecordOrNothing(context: Context, id: string, force: boolean): ContainerRecord | undefined {
+  try {
+    return readRecord(context.host, context.root, id);
+  } catch (error) {
+    if (force && error instanceof EdgerunError && error.code === "CONTAINER_STATE") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Ends whatever runs in the container and removes everything of it: processes, cgroups, poststop hooks, and last of
+ * all the state, so that a deletion that was killed can be repeated. A failing poststop hook is logged only: the
+ * container is gone by then.
+ */
+export function destroy(context: Context, directory: StateDirectory, record: ContainerRecord): void {
+  const { host, log } = context;
+  killAndWait(host, record);
+  removeCgroups(host, record.cgroups);
+  try {
+    runHooks(host, "poststop", record.poststop, hookState({ ...record, pid: 0 }, "stopped"));
+  } catch (error) {
+    log.warn(error instanceof Error ? error.message : String(error));
+  }
+  removeDirectory(host, directory);
+}
+
+/** After a foreground `run`: somebody else may have deleted it meanwhile, which is as good. */
+export function deleteAfterRun(context: Context, id: string): void {
+  deleteContainer(context, { id, force: true });
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// `exec`: another process in a running container.
+import { EdgerunError, wrap } from "../errors.ts";
+import { readHostFacts } from "../host/facts.ts";
+import type { Host } from "../host/functions.ts";
+import { planExec } from "../plan/exec.ts";
+import type { LaunchPlan } from "../plan/plan.ts";
+import type { Capabilities, Process, Spec } from "../spec/config.ts";
+import { decodeProcess } from "../spec/decode.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { computeStatus } from "../state/status.ts";
+import { lockDirectory, readConfig, readRecord, unlockDirectory } from "../state/store.ts";
+import { joinCgroups } from "./cgroups.ts";
+import { handTerminalOver, writePidFile } from "./create.ts";
+import {
+  abandonInit,
+  applyResourceLimits,
+  awaitFork,
+  awaitReady,
+  goAhead,
+  type InitProcess,
+  launchInit,
+  startProgram,
+} from "./init.ts";
+import type { Context, ExecOptions } from "./options.ts";
+
+const maxProcessBytes = 4 << 20;
+
+/** Runs the process; in the foreground returns its exit code, detached 0. */
+export function exec(context: Context, options: ExecOptions): number {
+  const { host } = context;
+  const { init, terminalFd } = launchProcess(context, options);
+  if (options.detach) return 0;
+  return host.superviseProcess(init.pid, init.pidfd, terminalFd);
+}
+
+/** Under the container's lock: the process is in the container, and started, or nothing is left of it. */
+function launchProcess(context: Context, options: ExecOptions): { init: InitProcess; terminalFd: number } {
+  const { host, root, log } = context;
+  const directory = lockDirectory(host, root, options.id);
+  try {
+    const record = readRecord(host, root, options.id);
+    checkExecutable(host, root, record, options.ignorePaused);
+    const spec = readConfig(host, directory);
+    const process = boundByManifest(readProcess(context, options, spec), spec, record);
+    checkTerminal(process, options);
+    const { plan, warnings } = planExec({
+      spec,
+      process,
+      initPid: record.pid,
+      facts: readHostFacts(host),
+      preserveFds: options.preserveFds,
+    });
+    for (const warning of warnings) log.warn(warning);
+    return startInContainer(host, record, plan, options);
+  } finally {
+    unlockDirectory(host, directory);
+  }
+}
+
+function checkExecutable(host: Host, root: string, record: ContainerRecord, ignorePaused: boolean): void {
+  const status = computeStatus(host, root, record);
+  if (status === "stopped" || status === "creating") {
+    throw new EdgerunError("CONTAINER_STATE", "cannot exec in a stopped container");
+  }
+  if (status === "paused" && !ignorePaused) {
+    throw new EdgerunError("CONTAINER_STATE", "cannot exec in a paused container (use --ignore-paused to override)");
+  }
+}
+
+function checkTerminal(process: Process, options: ExecOptions): void {
+  const hasSocket = options.consoleSocket !== undefined;
+  if (options.detach && process.terminal === true && !hasSocket) {
+    throw new EdgerunError("USAGE", "cannot allocate tty if edgerun will detach without setting console socket");
+  }
+  if (hasSocket && !(options.detach && process.terminal === true)) {
+    throw new EdgerunError("USAGE", "cannot use console socket if edgerun will not detach or allocate tty");
+  }
+}
+
+/** A process.json decides alone; otherwise it is the container's own process, changed by the flags. */
+function readProcess(context: Context, options: ExecOptions, spec: Spec): Process {
+  const { host, log } = context;
+  if (options.process !== undefined) {
+    const { process, warnings } = decodeProcess(host.readJson(options.process, maxProcessBytes), options.process);
+    for (const warning of warnings) log.warn(warning);
+    return process;
+  }
+  const base = spec.process;
+  const user = { ...base.user };
+  if (options.user !== undefined) {
+    user.uid = options.user.uid;
+    if (options.user.gid !== undefined) user.gid = options.user.gid;
+  }
+  if (options.additionalGids.length > 0) {
+    user.additionalGids = [...(user.additionalGids ?? []), ...options.additionalGids];
+  }
+  const process: Process = {
+    ...base,
+    args: options.args,
+    env: [...(base.env ?? []), ...options.env],
+    user,
+    terminal: options.tty ?? false,
+  };
+  delete process.consoleSize;
+  if (options.cwd !== undefined) process.cwd = options.cwd;
+  if (options.noNewPrivs !== undefined) process.noNewPrivileges = options.noNewPrivs;
+  if (options.apparmor !== undefined) process.apparmorProfile = options.apparmor;
+  if (options.processLabel !== undefined) process.selinuxLabel = options.processLabel;
+  if (options.caps.length > 0) process.capabilities = addCapabilities(base.capabilities ?? {}, options.caps);
+  return decodeProcess(process as Parameters<typeof decodeProcess>[0], "exec").process;
+}
+
+/** Added to what the process may use; never inheritable or ambient, which the flag does not say (CVE-2022-29162). */
+function addCapabilities(base: Capabilities, names: readonly string[]): Capabilities {
+  const added = (set: readonly string[] | undefined) => [...(set ?? []), ...names];
+  return {
+    ...base,
+    bounding: added(base.bounding),
+    effective: added(base.effective),
+    permitted: added(base.permitted),
+  };
+}
+
+/** Under a manifest, an exec'd process gets no capability beyond the container's own, and no way to gain privileges. */
+function boundByManifest(process: Process, spec: Spec, record: ContainerRecord): Process {
+  if (record.manifestDigest === "") return process;
+  const allowed = spec.process.capabilities?.bounding ?? [];
+  const keep = (set: readonly string[] | undefined) => (set ?? []).filter((name) => allowed.includes(name));
+  const asked = process.capabilities ?? {};
+  return {
+    ...process,
+    noNewPrivileges: true,
+    capabilities: {
+      bounding: keep(asked.bounding),
+      effective: keep(asked.effective),
+      permitted: keep(asked.permitted),
+      inheritable: keep(asked.inheritable),
+      ambient: keep(asked.ambient),
+    },
+  };
+}
+
+function startInContainer(
+  host: Host,
+  record: ContainerRecord,
+  plan: LaunchPlan,
+  options: ExecOptions,
+): { init: InitProcess; terminalFd: number } {
+  let init = launchInit(host, { ...plan, startSocket: "" });
+  let terminalFd = -1;
+  try {
+    // In the cgroup before anything else: what it makes is charged to the container, and its limits hold.
+    joinCgroups(host, record.cgroups, init.pid);
+    goAhead(host, init);
+    if (plan.operations.some(({ op }) => op === "fork")) init = awaitFork(host, init);
+    awaitReady(host, init, {
+      runHooks: () => {
+        throw new EdgerunError("INIT", "an exec'd process has no hooks");
+      },
+      takeTerminal: (masterFd) => {
+        terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
+      },
+    });
+    applyResourceLimits(host, init.pid, plan.resourceLimits);
+    if (plan.oomScoreAdj !== null) host.writeFile(`/proc/${init.pid}/oom_score_adj`, String(plan.oomScoreAdj));
+    startProgram(host, init.controlFd);
+    writePidFile(host, options.pidFile, init.pid);
+    return { init, terminalFd };
+  } catch (error) {
+    abandonInit(host, init);
+    throw wrap("unable to start container process", error);
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host side of the handshake with edgerun-init (drawn in docs/architecture.md).
+import { EdgerunError } from "../errors.ts";
+import type { Host } from "../host/functions.ts";
+import { encodeOperations } from "../plan/encode.ts";
+import { messages, type Operation } from "../plan/operations.ts";
+import type { ResourceLimit, SeccompPlan } from "../plan/plan.ts";
+import { SIGKILL, signalIfAlive } from "./processes.ts";
+
+/** Where compiled seccomp filters are kept; any state root may share it, entries are named by their digest. */
+const seccompCache = "/run/edgerun/seccomp";
+/** Init sets a container up in milliseconds; a mount that hangs (a dead network server) must not hang the engine. */
+const setupTimeoutMs = 120_000;
+
+/** The process that edgerun-init runs in, which becomes the container's first process or an exec'd one. */
+export type InitProcess = { pid: number; pidfd: number; controlFd: number };
+
+export type LaunchInput = {
+  operations: readonly Operation[];
+  cloneFlags: number;
+  preserveFds: number;
+  seccomp: SeccompPlan | null;
+  /** "" where the process is started over the control socket. */
+  startSocket: string;
+};
+
+type Message = { kind: string; operation: number; errno: string; value: number; fd: number; text: string };
+
+/** Starts init with the operations. It waits for goAhead() before it does anything that others can see. */
+export function launchInit(host: Host, input: LaunchInput): InitProcess {
+  const operations = fillSeccomp(host, input.operations, input.seccomp);
+  const { words, blobs } = encodeOperations(operations);
+  const plan = host.encodePlan(words, blobs);
+  const [pid = 0, controlFd = -1, pidfd = -1] = host.launchInit(
+    plan,
+    input.cloneFlags,
+    input.preserveFds,
+    input.startSocket,
+  );
+  return { pid, controlFd, pidfd };
+}
+
+function fillSeccomp(host: Host, operations: readonly Operation[], seccomp: SeccompPlan | null): readonly Operation[] {
+  if (seccomp === null) return operations;
+  const cache = host.fileInfo("/run/edgerun", 0) === null ? "" : seccompCache;
+  const filter = host.compileSeccomp(seccomp.words, seccomp.strings, cache);
+  return operations.map((operation) => (operation.op === "load_seccomp" ? { ...operation, filter } : operation));
+}
+
+/** What the host side does when init asks for it. */
+export type SetupHandlers = {
+  runHooks: () => void;
+  /** Takes over the master of the terminal. */
+  takeTerminal: (masterFd: number) => void;
+};
+
+/** Init may go on: cgroups and id maps are in place. */
+export function goAhead(host: Host, init: InitProcess): void {
+  host.tellInit(init.controlFd, messages.go, init.pid);
+}
+
+/**
+ * Where the operations fork before they wait for `go`, the process that goes on is another one: this returns it.
+ * Its predecessor has ended and is reaped.
+ */
+export function awaitFork(host: Host, init: InitProcess): InitProcess {
+  const message = receive(host, init, setupTimeoutMs);
+  if (message.kind !== "forked") throw unexpected(message);
+  return adoptFork(host, init, message.value);
+}
+
+function adoptFork(host: Host, init: InitProcess, pid: number): InitProcess {
+  host.waitProcess(init.pid);
+  host.closeFd(init.pidfd);
+  return { pid, pidfd: host.openProcess(pid), controlFd: init.controlFd };
+}
+
+/** Serves init until it is ready. */
+export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandlers): void {
+  for (;;) {
+    const message = receive(host, init, setupTimeoutMs);
+    switch (message.kind) {
+      case "hooks":
+        handlers.runHooks();
+        host.tellInit(init.controlFd, messages.hooks_done, 0);
+        break;
+      case "terminal":
+        handlers.takeTerminal(message.fd);
+        break;
+      case "ready":
+        return;
+      default:
+        throw unexpected(message);
+    }
+  }
+}
+
+/** Lets a process that is ready become its program. Returns when it has; the connection is closed. */
+export function startProgram(host: Host, controlFd: number): void {
+  host.tellInit(controlFd, messages.start, 0);
+  const message = host.awaitInit(controlFd, -1) as Message;
+  if (message.kind !== "end") throw unexpected(message);
+  host.closeFd(controlFd);
+}
+
+export function applyResourceLimits(host: Host, pid: number, limits: readonly ResourceLimit[]): void {
+  for (const { resource, soft, hard } of limits) {
+    host.setResourceLimit(pid, resource, soft.toString(), hard.toString());
+  }
+}
+
+/** Ends an init whose start failed, and reaps it. */
+export function abandonInit(host: Host, init: InitProcess): void {
+  host.closeFd(init.controlFd);
+  signalIfAlive(host, init.pid, SIGKILL);
+  host.waitProcess(init.pid);
+  host.closeFd(init.pidfd);
+}
+
+function receive(host: Host, init: InitProcess, timeoutMs: number): Message {
+  const message = host.awaitInit(init.controlFd, timeoutMs) as Message;
+  if (message.kind !== "end") return message;
+  const info = host.processInfo(init.pid);
+  const reason =
+    info === null || info[1] === "Z".charCodeAt(0) ? "its process was killed (out of memory?)" : "it stopped";
+  throw new EdgerunError("INIT", `container init ended before it was ready: ${reason}`);
+}
+
+function unexpected(message: Message): EdgerunError {
+  if (message.kind !== "failed")
+    return new EdgerunError("INIT", `unexpected message "${message.kind}" from container init`);
+  const errno = message.errno === "" ? undefined : message.errno;
+  return new EdgerunError("INIT", `error during container init: ${message.text}`, { errno });
+}

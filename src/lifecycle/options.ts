@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands hand to the lifecycle: everything that came from the command line, checked and typed.
+// Paths are absolute (joined with the working directory, links not resolved). Ids have passed checkId().
+import type { Host, Request } from "../host/functions.ts";
+
+/** What every command works with. */
+export type Context = {
+  host: Host;
+  request: Request;
+  lifecycle: Lifecycle;
+  /** The directory with one state directory per container. */
+  root: string;
+  /** The directory with the owner's keys (`trust`) and manifests (`manifests`). */
+  configRoot: string;
+  /** `--systemd-cgroup`: cgroupsPath is `slice:prefix:name`. */
+  systemdCgroup: boolean;
+  log: Log;
+};
+
+/** Where messages go that are not a command's result; an error is thrown instead, and written once, by main(). */
+export type Log = {
+  error(message: string): void;
+  warn(message: string): void;
+  debug(message: string): void;
+};
+
+export type CreateOptions = {
+  id: string;
+  bundle: string;
+  /** The capability manifest's file; undefined: looked up as the host's configuration says. */
+  manifest: string | undefined;
+  consoleSocket: string | undefined;
+  pidfdSocket: string | undefined;
+  pidFile: string | undefined;
+  noPivot: boolean;
+  noNewKeyring: boolean;
+  /** How many descriptors from 3 on stay open in the container, $LISTEN_FDS not counted. */
+  preserveFds: number;
+};
+
+export type RunOptions = CreateOptions & {
+  detach: boolean;
+  /** Leave the state of a container that has exited. */
+  keep: boolean;
+  noSubreaper: boolean;
+};
+
+/** Who a process runs as; no gid: the one of config.json's process. */
+export type ExecUser = { uid: number; gid: number | undefined };
+
+/** `undefined`: not given, config.json's process decides. */
+export type ExecOptions = {
+  id: string;
+  /** The program and its arguments; empty where `process` names a file. */
+  args: string[];
+  /** A process.json, which then decides alone; the fields below down to `caps` don't count. */
+  process: string | undefined;
+  cwd: string | undefined;
+  /** "NAME=value", added. */
+  env: string[];
+  tty: boolean | undefined;
+  user: ExecUser | undefined;
+  additionalGids: number[];
+  processLabel: string | undefined;
+  apparmor: string | undefined;
+  noNewPrivs: boolean | undefined;
+  /** Names, as given. */
+  caps: string[];
+  consoleSocket: string | undefined;
+  pidfdSocket: string | undefined;
+  pidFile: string | undefined;
+  detach: boolean;
+  preserveFds: number;
+  /** `[controller[,controller]:]path`, as given. */
+  cgroups: string[];
+  ignorePaused: boolean;
+};
+
+/** `all`: every process of the container; one that is not running is then no error. signal: 0 to 64. */
+export type KillOptions = { id: string; signal: number; all: boolean };
+
+export type DeleteOptions = { id: string; force: boolean };
+
+export type OutputFormat = "table" | "json";
+
+export type ListOptions = { format: OutputFormat; quiet: boolean };
+
+/** `args` are for ps(1); empty: `-ef`. */
+export type PsOptions = { id: string; format: OutputFormat; args: string[] };
+
+/** id: undefined where the plan is for no container in particular. */
+export type PlanOptions = { id: string | undefined; bundle: string; manifest: string | undefined; json: boolean };
+
+/** `state`, and an entry of `list`, in the order of the output. */
+export type ContainerState = {
+  ociVersion: string;
+  id: string;
+  /** 0 when stopped. */
+  pid: number;
+  status: "creating" | "created" | "running" | "paused" | "stopped";
+  bundle: string;
+  rootfs: string;
+  /** rfc3339() of the creation. */
+  created: string;
+  annotations?: { [name: string]: string };
+  /** The name of the user who created it. */
+  owner: string;
+};
+
+/** The commands that work on containers. Each returns the exit code and writes its result itself. */
+export interface Lifecycle {
+  create(context: Context, options: CreateOptions): number;
+  run(context: Context, options: RunOptions): number;
+  start(context: Context, id: string): number;
+  state(context: Context, id: string): number;
+  kill(context: Context, options: KillOptions): number;
+  delete(context: Context, options: DeleteOptions): number;
+  exec(context: Context, options: ExecOptions): number;
+  list(context: Context, options: ListOptions): number;
+  ps(context: Context, options: PsOptions): number;
+  pause(context: Context, id: string): number;
+  resume(context: Context, id: string): number;
+  plan(context: Context, options: PlanOptions): number;
+  /** Whether this host has an owner, so that containers need a manifest; for `features`. */
+  isEnrolled(context: Context): boolean;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import { formatPlan, planToJson } from "../plan/format.ts";
+import { formatDecisions } from "../policy/format.ts";
+import { prepareBundle } from "./bundle.ts";
+import type { Context, PlanOptions } from "./options.ts";
+
+/**
+ * `plan`: what a start would do, and what the manifest decides, without doing any of it. Denials are shown, not thrown;
+ * the exit code is then 1.
+ */
+export function plan(context: Context, options: PlanOptions): number {
+  const { host } = context;
+  const prepared = prepareBundle(
+    context,
+    {
+      id: options.id ?? "edgerun",
+      bundle: options.bundle,
+      manifest: options.manifest,
+      noPivot: false,
+      noNewKeyring: false,
+      preserveFds: 0,
+    },
+    true,
+  );
+  const { decisions } = prepared.authorization;
+  if (options.json) {
+    host.writeFd(1, `${JSON.stringify({ decisions, plan: planToJson(prepared.plan) }, null, 2)}\n`);
+  } else {
+    if (decisions !== null) host.writeFd(1, `${formatDecisions(decisions)}\n`);
+    host.writeFd(1, formatPlan(prepared.plan));
+  }
+  return decisions?.some(({ verdict }) => verdict === "denied") ? 1 : 0;
+}

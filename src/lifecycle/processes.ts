@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ending a container's processes.
+import { EdgerunError } from "../errors.ts";
+import type { Host } from "../host/functions.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { findFreezer, isAlive } from "../state/status.ts";
+import { listContainerProcesses } from "./cgroups.ts";
+
+export const SIGKILL = 9;
+const killAttempts = 2_000;
+
+/** Sends a signal to one process; one that is gone is no error. */
+export function signalIfAlive(host: Host, pid: number, signal: number): void {
+  const info = host.processInfo(pid);
+  if (info === null) return;
+  try {
+    host.signalProcess(pid, info[0] ?? 0, signal);
+  } catch (error) {
+    if (!(error instanceof EdgerunError && error.errno === "ESRCH")) throw error;
+  }
+}
+
+/** Sends a signal to every process in the container's cgroups. SIGKILL reaches frozen ones when they are thawed. */
+export function signalAll(host: Host, record: ContainerRecord, signal: number): void {
+  for (const pid of listContainerProcesses(host, record)) signalIfAlive(host, pid, signal);
+  if (signal === SIGKILL) thaw(host, record);
+}
+
+export function thaw(host: Host, record: ContainerRecord): void {
+  const freezer = findFreezer(host, record);
+  if (freezer !== undefined) host.writeFile(freezer.file, freezer.thawed);
+}
+
+/**
+ * Kills everything in the container and waits for its end: by the cgroup, not by the first process, which may be gone
+ * while others of a shared pid namespace run on (runc #4047).
+ * @throws EdgerunError CONTAINER_STATE naming the processes that did not end
+ */
+export function killAndWait(host: Host, record: ContainerRecord): void {
+  for (let attempt = 0; attempt < killAttempts; attempt++) {
+    if (isAlive(host, record)) signalIfAlive(host, record.pid, SIGKILL);
+    const rest = record.cgroups.length > 0 ? listContainerProcesses(host, record) : [];
+    for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
+    thaw(host, record);
+    if (rest.length === 0 && !isAlive(host, record)) return;
+    host.sleep(attempt < 20 ? 1 : 10);
+  }
+  const rest = listContainerProcesses(host, record).join(", ");
+  throw new EdgerunError("CONTAINER_STATE", `container "${record.id}" still has processes after SIGKILL: ${rest}`);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands that only look: state, list, ps.
+import { formatListIds, formatListJson, formatPids, formatState } from "../cli/state.ts";
+import { filterProcessTable, formatListTable } from "../cli/table.ts";
+import { EdgerunError } from "../errors.ts";
+import type { Host } from "../host/functions.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { computeStatus } from "../state/status.ts";
+import { listIds, readRecord } from "../state/store.ts";
+import { listContainerProcesses } from "./cgroups.ts";
+import type { ContainerState, Context, ListOptions, PsOptions } from "./options.ts";
+
+const maxPasswdBytes = 1 << 20;
+
+/** `state`: the OCI state document, on stdout. */
+export function state(context: Context, id: string): number {
+  const { host, root } = context;
+  host.writeFd(1, formatState(describeContainer(host, root, readRecord(host, root, id))));
+  return 0;
+}
+
+/** `list`: containers of this state root. One that vanishes meanwhile is left out; a broken one is a warning. */
+export function list(context: Context, options: ListOptions): number {
+  const { host, root, log } = context;
+  const states: ContainerState[] = [];
+  for (const id of listIds(host, root)) {
+    try {
+      states.push(describeContainer(host, root, readRecord(host, root, id)));
+    } catch (error) {
+      if (!(error instanceof EdgerunError)) throw error;
+      if (error.code !== "CONTAINER_NOT_FOUND") log.warn(error.message);
+    }
+  }
+  if (options.quiet) host.writeFd(1, formatListIds(states));
+  else host.writeFd(1, options.format === "json" ? formatListJson(states) : formatListTable(states));
+  return 0;
+}
+
+/** `ps`: the processes in the container's cgroups, as the host counts them. */
+export function ps(context: Context, options: PsOptions): number {
+  const { host, root } = context;
+  const pids = listContainerProcesses(host, readRecord(host, root, options.id));
+  if (options.format === "json") {
+    host.writeFd(1, formatPids(pids));
+    return 0;
+  }
+  const args = options.args.length > 0 ? options.args : ["-ef"];
+  const program = ["/usr/bin/ps", "/bin/ps"].find((path) => host.fileInfo(path, 1) !== null);
+  if (program === undefined) throw new EdgerunError("UNSUPPORTED", "this host has no ps(1): use --format json");
+  const result = host.runProgram(program, ["ps", ...args], ["PATH=/usr/bin:/bin"], "", 10_000);
+  const { exitCode, output } = result as { exitCode: number; output: string };
+  if (exitCode !== 0) throw new EdgerunError("USAGE", `ps ${args.join(" ")}: ${output.trim()}`);
+  host.writeFd(1, filterProcessTable(output, pids));
+  return 0;
+}
+
+function describeContainer(host: Host, root: string, record: ContainerRecord): ContainerState {
+  const status = computeStatus(host, root, record);
+  const { ociVersion, id, pid, bundle, rootfs, created, annotations, owner } = record;
+  const hasAnnotations = Object.keys(annotations).length > 0;
+  return {
+    ociVersion,
+    id,
+    pid: status === "stopped" ? 0 : pid,
+    status,
+    bundle,
+    rootfs,
+    created,
+    ...(hasAnnotations ? { annotations } : {}),
+    owner: userName(host, owner),
+  };
+}
+
+function userName(host: Host, uid: number): string {
+  if (uid === 0) return "root";
+  const passwd = host.readFileIfExists("/etc/passwd", maxPasswdBytes) ?? "";
+  for (const line of passwd.split("\n")) {
+    const [name = "", , id] = line.split(":");
+    if (id === String(uid)) return name;
+  }
+  return `#${uid}`;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import { unlockDirectory } from "../state/store.ts";
+import { prepareBundle } from "./bundle.ts";
+import { checkTerminal, createContainer } from "./create.ts";
+import { deleteAfterRun, destroy } from "./delete.ts";
+import { startProgram } from "./init.ts";
+import type { Context, RunOptions } from "./options.ts";
+import { runPoststart } from "./start.ts";
+
+/** `run`: create, start, and in the foreground wait for the end and delete. Returns the program's exit code. */
+export function run(context: Context, options: RunOptions): number {
+  const { host } = context;
+  const prepared = prepareBundle(context, options);
+  checkTerminal(prepared, options, options.detach);
+  const { directory, record, init, terminalFd } = createContainer(context, options, prepared, false);
+  try {
+    startProgram(host, init.controlFd);
+    runPoststart(host, record);
+  } catch (error) {
+    host.waitProcess(init.pid);
+    destroy(context, directory, record);
+    throw error;
+  }
+  if (options.detach) {
+    unlockDirectory(host, directory);
+    return 0;
+  }
+  // Other commands (exec, kill, pause, delete --force) must get at the container while we wait.
+  unlockDirectory(host, directory);
+  const exitCode = host.superviseProcess(init.pid, init.pidfd, terminalFd);
+  if (!options.keep) deleteAfterRun(context, options.id);
+  return exitCode;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// argv to command to exit code: the only place that decides on exit codes, and the only top-level catch.
+import { allCommands, findCommand } from "./cli/commands.ts";
+import { describeFailure } from "./cli/failure.ts";
+import { type GlobalOptions, globalFlags, readGlobals } from "./cli/globals.ts";
+import { type Command, checkArgumentCount, parseArguments, usageError } from "./cli/grammar.ts";
+import { formatCommandHelp, formatHelp } from "./cli/help.ts";
+import { openLog } from "./cli/log.ts";
+import { baseName } from "./cli/paths.ts";
+import { unsupportedCommand } from "./cli/unsupported.ts";
+import { buildInfo, formatVersion } from "./cli/version.ts";
+import type { Host, Request } from "./host/functions.ts";
+import type { Lifecycle, Log } from "./lifecycle/options.ts";
+
+/** What is known of the invocation so far: how its failure has to be reported depends on it. */
+type Invocation = {
+  host: Host;
+  request: Request;
+  lifecycle: Lifecycle;
+  /** The program's name in texts. */
+  name: string;
+  /** stderr alone, until the global flags are read. */
+  log: Log;
+  /** Set when the command line has turned out to be well-formed. */
+  running: Command | undefined;
+};
+
+/**
+ * Does what the command line asks for and returns the exit code: 0; what the container's or the exec'd process returned;
+ * 255 where exec itself failed; 1 for every other failure. A failure is one line on stderr and one in the --log file.
+ */
+export function main(host: Host, request: Request, lifecycle: Lifecycle): number {
+  const name = baseName(request.program);
+  const log = openLog(host, { name, path: undefined, format: "text", debug: false });
+  const invocation: Invocation = { host, request, lifecycle, name, log, running: undefined };
+  try {
+    return runProgram(invocation);
+  } catch (error) {
+    return reportFailure(invocation, error);
+  }
+}
+
+function runProgram(invocation: Invocation): number {
+  const { host, request, name } = invocation;
+  const { flags, args, help } = parseOrShowUsage(
+    invocation,
+    () => parseArguments(globalFlags(), request.argv, "before arguments"),
+    (message) => `Incorrect Usage. ${message}\n\n${programHelp(name)}`,
+  );
+  if (help) return print(host, programHelp(name));
+  if (flags.version === true) return print(host, formatVersion(name, buildInfo()));
+  const options = readGlobals(flags, request);
+  invocation.log = openLog(host, { name, path: options.logPath, format: options.logFormat, debug: options.debug });
+
+  const [commandName, ...argv] = args;
+  if (commandName === undefined) return print(host, programHelp(name));
+  if (commandName !== "help" && commandName !== "h") return runCommand(invocation, options, commandName, argv);
+  if (argv[0] === undefined) return print(host, programHelp(name));
+  return print(host, formatCommandHelp(name, lookUpCommand(argv[0])));
+}
+
+function runCommand(invocation: Invocation, options: GlobalOptions, commandName: string, argv: string[]): number {
+  const { host, request, lifecycle, name, log } = invocation;
+  const command = lookUpCommand(commandName);
+  const parsed = parseOrShowUsage(
+    invocation,
+    () => parseArguments(command.flags, argv, command.flagPlaces),
+    (message) => `Incorrect Usage: ${message}\n\n${formatCommandHelp(name, command)}`,
+  );
+  if (command.unsupported === true) unsupportedCommand(command.name);
+  if (parsed.help) return print(host, formatCommandHelp(name, command));
+  parseOrShowUsage(
+    invocation,
+    () => checkArgumentCount(command, parsed.args.length),
+    () => `Incorrect Usage.\n\n${formatCommandHelp(name, command)}`,
+  );
+  invocation.running = command;
+  const { root, configRoot, systemdCgroup } = options;
+  return command.run({ host, request, lifecycle, root, configRoot, systemdCgroup, log }, parsed);
+}
+
+/** A wrong command line is answered with the help on stdout, as runc does; the error itself goes on to main(). */
+function parseOrShowUsage<T>({ host }: Invocation, parse: () => T, usage: (message: string) => string): T {
+  try {
+    return parse();
+  } catch (error) {
+    host.writeFd(1, usage(describeFailure(error).message));
+    throw error;
+  }
+}
+
+function lookUpCommand(commandName: string): Command {
+  const command = findCommand(commandName);
+  if (command === undefined) throw usageError(`No help topic for '${commandName}'`); // runc's text for this
+  return command;
+}
+
+function programHelp(name: string): string {
+  return formatHelp(name, allCommands(), buildInfo());
+}
+
+function print(host: Host, text: string): number {
+  host.writeFd(1, text);
+  return 0;
+}
+
+function reportFailure({ host, log, name, running }: Invocation, error: unknown): number {
+  const { message, stack } = describeFailure(error);
+  const failure = running?.failure;
+  try {
+    log.error(failure === undefined ? message : `${failure.operation}: ${message}`);
+    if (stack !== undefined) host.writeFd(2, `${stack}\n`);
+  } catch (logError) {
+    reportLogFailure(host, name, logError);
+  }
+  return failure?.exitCode ?? 1;
+}
+
+function reportLogFailure(host: Host, name: string, error: unknown): void {
+  try {
+    host.writeFd(2, `${name}: cannot write the log: ${describeFailure(error).message}\n`);
+  } catch {
+    // stderr is closed as well: the exit code is all that is left to tell.
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mount of type "cgroup": what the container sees at /sys/fs/cgroup.
+//
+// Version 1: a tmpfs with one directory per hierarchy of the host. With a cgroup namespace each is that hierarchy,
+// mounted anew (its root is the container's cgroup); without one it is a bind mount of the container's directory, so
+// nothing of other containers shows. Version 2: the same choice, once.
+import { cgroupVersion } from "./cgroups.ts";
+import {
+  CLONE_NEWCGROUP,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+} from "./constants.ts";
+import { attributeFields, type MountContext, type ParsedMount } from "./mounts.ts";
+import { hasNamespace } from "./namespaces.ts";
+import type { Operation } from "./operations.ts";
+import { baseName } from "./paths.ts";
+import { invalid } from "./refusal.ts";
+
+const hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+/** The operations of one mount of type "cgroup". @throws CONFIG_INVALID for options that are no attributes */
+export function planCgroupMount(parsed: ParsedMount, context: MountContext): Operation[] {
+  const { jsonPath, target, options } = parsed;
+  const ignored = options.data[0] ?? options.superBlock[0];
+  if (ignored !== undefined) throw invalid(`${jsonPath}.options`, `"${ignored}" is no option of a cgroup mount`);
+  if (cgroupVersion(context.facts) === 2) return [planHierarchy(parsed, context, 0, target)];
+
+  const propagation = options.propagation[0] ?? 0;
+  const operations: Operation[] = [
+    {
+      op: "mount_filesystem",
+      type: "tmpfs",
+      source: "tmpfs",
+      target,
+      data: ["mode=755"],
+      attributes: hardened,
+      superFlags: 0,
+      propagation,
+    },
+  ];
+  for (const [index, { mount }] of context.cgroups.entries()) {
+    const name = baseName(mount.mountPoint);
+    operations.push(planHierarchy(parsed, context, index, `${target}/${name}`));
+    if (mount.controllers.length < 2) continue;
+    for (const controller of mount.controllers) {
+      if (controller !== name) operations.push({ op: "make_symlink", value: name, target: `${target}/${controller}` });
+    }
+  }
+  if (options.readOnly) {
+    operations.push({
+      op: "remount",
+      target,
+      attributesSet: hardened | MOUNT_ATTR_RDONLY,
+      attributesClear: 0,
+      propagation: 0,
+    });
+  }
+  return operations;
+}
+
+function planHierarchy(parsed: ParsedMount, context: MountContext, index: number, target: string): Operation {
+  const { options } = parsed;
+  const { mount, path } = context.cgroups[index]!;
+  const propagation = options.propagation[0] ?? 0;
+  if (!hasNamespace(context.namespaces, CLONE_NEWCGROUP)) {
+    return { op: "mount_bind", source: path, target, recursive: 1, ...attributeFields(options), propagation };
+  }
+  return {
+    op: "mount_filesystem",
+    type: mount.version === 2 ? "cgroup2" : "cgroup",
+    source: "cgroup",
+    target,
+    // "cpu", "cpuacct" are flags; "name=systemd" is the name of a hierarchy without controllers.
+    data: mount.controllers,
+    attributes: hardened | options.own.set | options.tree.set,
+    superFlags: 0,
+    propagation,
+  };
+}

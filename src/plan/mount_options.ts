@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// mounts[].options of config.json (runtime-spec, config.md "Linux mount options"): words in, mount attributes out.
+//
+// Options are read from left to right; of two that contradict each other the later one counts. What is not known here
+// is an option of the file system and goes to fsconfig(2) as it is.
+import {
+  MOUNT_ATTR__ATIME,
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+} from "./constants.ts";
+
+/** Attributes to set and to clear, for mount_setattr(2). */
+export type AttributeChange = { set: number; clear: number };
+
+export type MountOptions = {
+  bind: boolean;
+  recursive: boolean;
+  remount: boolean;
+  /** tmpfs: starts with what the mount point holds. */
+  copyUp: boolean;
+  /** ro came last of ro and rw. */
+  readOnly: boolean;
+  own: AttributeChange;
+  /** The r... forms: for this mount and every mount below it. */
+  tree: AttributeChange;
+  /** MS_* flags, in order. */
+  propagation: number[];
+  /** Flags of the super block that fsconfig(2) knows for every file system: sync, dirsync, lazytime, mand. */
+  superBlock: string[];
+  /** Options of the file system. */
+  data: string[];
+  /** Options that this version does not carry out. */
+  refused: string[];
+};
+
+type Attribute = { readonly mask: number; readonly value: number };
+
+// [attribute bits, their value]. A value of 0 turns the attribute off. The access time modes share one field, in which
+// 0 is relatime, the kernel's default.
+const attributes: { readonly [option: string]: Attribute } = {
+  ro: { mask: MOUNT_ATTR_RDONLY, value: MOUNT_ATTR_RDONLY },
+  rw: { mask: MOUNT_ATTR_RDONLY, value: 0 },
+  nosuid: { mask: MOUNT_ATTR_NOSUID, value: MOUNT_ATTR_NOSUID },
+  suid: { mask: MOUNT_ATTR_NOSUID, value: 0 },
+  nodev: { mask: MOUNT_ATTR_NODEV, value: MOUNT_ATTR_NODEV },
+  dev: { mask: MOUNT_ATTR_NODEV, value: 0 },
+  noexec: { mask: MOUNT_ATTR_NOEXEC, value: MOUNT_ATTR_NOEXEC },
+  exec: { mask: MOUNT_ATTR_NOEXEC, value: 0 },
+  nodiratime: { mask: MOUNT_ATTR_NODIRATIME, value: MOUNT_ATTR_NODIRATIME },
+  diratime: { mask: MOUNT_ATTR_NODIRATIME, value: 0 },
+  nosymfollow: { mask: MOUNT_ATTR_NOSYMFOLLOW, value: MOUNT_ATTR_NOSYMFOLLOW },
+  symfollow: { mask: MOUNT_ATTR_NOSYMFOLLOW, value: 0 },
+  noatime: { mask: MOUNT_ATTR__ATIME, value: MOUNT_ATTR_NOATIME },
+  strictatime: { mask: MOUNT_ATTR__ATIME, value: MOUNT_ATTR_STRICTATIME },
+  relatime: { mask: MOUNT_ATTR__ATIME, value: 0 },
+  atime: { mask: MOUNT_ATTR__ATIME, value: 0 },
+  // "Not this mode" means the kernel's default: relatime.
+  nostrictatime: { mask: MOUNT_ATTR__ATIME, value: 0 },
+  norelatime: { mask: MOUNT_ATTR__ATIME, value: 0 },
+};
+
+const propagations: { readonly [option: string]: number } = {
+  private: MS_PRIVATE,
+  rprivate: MS_PRIVATE | MS_REC,
+  slave: MS_SLAVE,
+  rslave: MS_SLAVE | MS_REC,
+  shared: MS_SHARED,
+  rshared: MS_SHARED | MS_REC,
+  unbindable: MS_UNBINDABLE,
+  runbindable: MS_UNBINDABLE | MS_REC,
+};
+
+const superBlockFlags = ["sync", "dirsync", "lazytime", "mand"];
+/** Option that takes a super block flag back. */
+const superBlockOpposites: { readonly [option: string]: string } = {
+  async: "sync",
+  nolazytime: "lazytime",
+  nomand: "mand",
+};
+
+/** `defaults` asks for nothing. `silent` and `loud` set only how much mount(2) logs, and fsconfig(2) has no such mode. */
+const withoutEffect = ["defaults", "silent", "loud", "noiversion"];
+/** idmap, ridmap: mapped mounts. iversion: fsconfig(2) has no such flag (ext4, xfs and btrfs always count versions). */
+const notCarriedOut = ["idmap", "ridmap", "iversion"];
+
+/** Every mount option that is more than a word for the file system; for `features`. Sorted. */
+export function listMountOptions(): string[] {
+  const names = Object.keys(attributes);
+  return [
+    ...names,
+    ...names.map((name) => `r${name}`),
+    ...Object.keys(propagations),
+    ...superBlockFlags,
+    ...Object.keys(superBlockOpposites),
+    ...withoutEffect,
+    "bind",
+    "rbind",
+    "remount",
+  ].sort();
+}
+
+/** The MS_* flags of linux.rootfsPropagation or of a propagation option; undefined for another word. */
+export function propagationFlags(option: string): number | undefined {
+  return Object.hasOwn(propagations, option) ? propagations[option] : undefined;
+}
+
+/** Reads mounts[].options. Pure: what can't be carried out is listed in `refused`, for the caller to report. */
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  const parsed: MountOptions = {
+    bind: false,
+    recursive: false,
+    remount: false,
+    copyUp: false,
+    readOnly: false,
+    own: { set: 0, clear: 0 },
+    tree: { set: 0, clear: 0 },
+    propagation: [],
+    superBlock: [],
+    data: [],
+    refused: [],
+  };
+  for (const option of options) readOption(parsed, option);
+  return parsed;
+}
+
+function readOption(parsed: MountOptions, option: string): void {
+  const own = lookUpAttribute(option);
+  if (own !== undefined) {
+    change(parsed.own, own);
+    if (own.mask === MOUNT_ATTR_RDONLY) parsed.readOnly = own.value !== 0;
+    return;
+  }
+  // None of the names in the table begins with r and another name in it ("relatime" is "r" and "elatime").
+  const tree = option.startsWith("r") ? lookUpAttribute(option.slice(1)) : undefined;
+  if (tree !== undefined) return change(parsed.tree, tree);
+  const propagation = propagationFlags(option);
+  if (propagation !== undefined) {
+    parsed.propagation.push(propagation);
+    return;
+  }
+  if (superBlockFlags.includes(option)) {
+    if (!parsed.superBlock.includes(option)) parsed.superBlock.push(option);
+    return;
+  }
+  const opposite = Object.hasOwn(superBlockOpposites, option) ? superBlockOpposites[option] : undefined;
+  if (opposite !== undefined) {
+    parsed.superBlock = parsed.superBlock.filter((flag) => flag !== opposite);
+    return;
+  }
+  switch (option) {
+    case "bind":
+    case "rbind":
+      parsed.bind = true;
+      parsed.recursive = option === "rbind";
+      return;
+    case "remount":
+      parsed.remount = true;
+      return;
+    case "tmpcopyup":
+      parsed.copyUp = true;
+      return;
+  }
+  if (withoutEffect.includes(option)) return;
+  if (notCarriedOut.includes(option) || option.startsWith("idmap=") || option.startsWith("ridmap=")) {
+    parsed.refused.push(option);
+  } else if (option !== "") {
+    parsed.data.push(option);
+  }
+}
+
+function lookUpAttribute(option: string): Attribute | undefined {
+  return Object.hasOwn(attributes, option) ? attributes[option] : undefined;
+}
+
+function change(target: AttributeChange, { mask, value }: Attribute): void {
+  target.set = (target.set & ~mask) | value;
+  // mount_setattr(2) wants the whole access time field cleared when one of its values is set.
+  target.clear = value === 0 || mask === MOUNT_ATTR__ATIME ? target.clear | mask : target.clear & ~mask;
+}

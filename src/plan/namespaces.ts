@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// linux.namespaces: which are new, which are joined, and in which step of a start each one is entered.
+import type { IdMapping, Linux, NamespaceType } from "../spec/config.ts";
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from "./constants.ts";
+import type { Operation } from "./operations.ts";
+import { invalid } from "./refusal.ts";
+
+/** The CLONE_NEW* flag of a namespace type. */
+export function namespaceFlag(type: NamespaceType): number {
+  switch (type) {
+    case "pid":
+      return CLONE_NEWPID;
+    case "network":
+      return CLONE_NEWNET;
+    case "mount":
+      return CLONE_NEWNS;
+    case "ipc":
+      return CLONE_NEWIPC;
+    case "uts":
+      return CLONE_NEWUTS;
+    case "user":
+      return CLONE_NEWUSER;
+    case "cgroup":
+      return CLONE_NEWCGROUP;
+    case "time":
+      return CLONE_NEWTIME;
+  }
+}
+
+/** The namespaces of a container, by what becomes of them. A type in neither part is shared with the runtime. */
+export type Namespaces = {
+  /** CLONE_NEW* flags of those that are new. */
+  created: number;
+  /** CLONE_NEW* flags of those that are joined. */
+  joined: number;
+  /** In the order in which they are joined. */
+  joins: { type: NamespaceType; source: string }[];
+};
+
+/** Does the container have a namespace of this type that is not the runtime's? */
+export function hasNamespace(namespaces: Namespaces, flag: number): boolean {
+  return ((namespaces.created | namespaces.joined) & flag) !== 0;
+}
+
+// The user namespace comes first: it is what gives the right to join those that it owns. The mount namespace comes
+// last: after it, paths of the runtime's /proc no longer mean the same.
+const joinOrder: readonly NamespaceType[] = ["user", "network", "ipc", "uts", "cgroup", "pid", "time", "mount"];
+
+/** Reads linux.namespaces. @throws CONFIG_INVALID for a type that is listed twice. */
+export function computeNamespaces(linux: Linux): Namespaces {
+  const namespaces: Namespaces = { created: 0, joined: 0, joins: [] };
+  const paths: { [type: string]: string } = {};
+  for (const [index, { type, path }] of (linux.namespaces ?? []).entries()) {
+    const flag = namespaceFlag(type);
+    if (hasNamespace(namespaces, flag)) throw invalid(`linux.namespaces[${index}]`, `"${type}" is listed twice`);
+    if (path === undefined) {
+      namespaces.created |= flag;
+    } else {
+      namespaces.joined |= flag;
+      paths[type] = path;
+    }
+  }
+  for (const type of joinOrder) {
+    const source = paths[type];
+    if (source !== undefined) namespaces.joins.push({ type, source });
+  }
+  return namespaces;
+}
+
+/** Entering every namespace of a running container (exec): all that it does not share with the runtime. */
+export function computeRunningNamespaces(linux: Linux, initPid: number): Namespaces {
+  const own = computeNamespaces(linux);
+  const all = own.created | own.joined;
+  const joins = joinOrder
+    .filter((type) => (all & namespaceFlag(type)) !== 0)
+    .map((type) => ({ type, source: `/proc/${initPid}/ns/${procName(type)}` }));
+  return { created: 0, joined: all, joins };
+}
+
+function procName(type: NamespaceType): string {
+  if (type === "mount") return "mnt";
+  return type === "network" ? "net" : type;
+}
+
+/**
+ * The flags for clone(2) of the new process. A process can't enter a new pid namespace, only be born in it; a new user
+ * namespace must own all the others. With a user namespace to join, the pid namespace must be made below that one, so
+ * it comes from the fork in planEntry().
+ */
+export function computeCloneFlags({ created, joined }: Namespaces): number {
+  const atClone = (joined & CLONE_NEWUSER) !== 0 ? CLONE_NEWUSER : CLONE_NEWUSER | CLONE_NEWPID;
+  return created & atClone;
+}
+
+/**
+ * The first operations: join, fork where a pid namespace is entered that way, unshare. None of it needs the host side,
+ * so it runs while the host side makes cgroups. The cgroup namespace is not here: its root is the cgroup that the
+ * process is in when it is made, so it waits for `go`.
+ */
+export function planEntry(namespaces: Namespaces): Operation[] {
+  const { created, joined, joins } = namespaces;
+  const operations: Operation[] = joins.map(({ type, source }) => ({
+    op: "join_namespace",
+    type: namespaceFlag(type),
+    source,
+  }));
+  const atFork = created & CLONE_NEWPID & ~computeCloneFlags(namespaces);
+  if ((joined & CLONE_NEWPID) !== 0 || atFork !== 0) operations.push({ op: "fork", flags: atFork });
+  const flags = created & ~(CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWCGROUP);
+  if (flags !== 0) operations.push({ op: "unshare", flags });
+  if ((created & CLONE_NEWNET) !== 0) operations.push({ op: "bring_loopback_up" });
+  return operations;
+}
+
+/** linux.timeOffsets, written before the first process is in the new time namespace. */
+export function planTimeOffsets(linux: Linux, { created }: Namespaces): Operation[] {
+  const offsets = Object.entries(linux.timeOffsets ?? {});
+  if (offsets.length === 0) return [];
+  if ((created & CLONE_NEWTIME) === 0) throw invalid("linux.timeOffsets", "needs a new time namespace");
+  const lines = offsets.map(([clock, { secs, nanosecs }]) => {
+    if (clock !== "monotonic" && clock !== "boottime") {
+      throw invalid(`linux.timeOffsets.${clock}`, "expected monotonic or boottime");
+    }
+    return `${clock} ${secs ?? 0n} ${nanosecs ?? 0}`;
+  });
+  return [{ op: "time_offsets", text: lines.join("\n") }];
+}
+
+/**
+ * Texts for /proc/PID/uid_map and gid_map; null where no user namespace is new.
+ * A joined one has its maps: those of the bundle, which engines write there too, are not used.
+ */
+export function planIdMaps(linux: Linux, { created, joined }: Namespaces): { uid: string; gid: string } | null {
+  const uid = linux.uidMappings ?? [];
+  const gid = linux.gidMappings ?? [];
+  if ((created & CLONE_NEWUSER) !== 0) {
+    if (uid.length === 0) throw invalid("linux.uidMappings", "a new user namespace needs mappings");
+    if (gid.length === 0) throw invalid("linux.gidMappings", "a new user namespace needs mappings");
+    return { uid: formatIdMap(uid), gid: formatIdMap(gid) };
+  }
+  if ((joined & CLONE_NEWUSER) === 0 && uid.length + gid.length > 0) {
+    throw invalid(uid.length > 0 ? "linux.uidMappings" : "linux.gidMappings", "needs a user namespace");
+  }
+  return null;
+}
+
+function formatIdMap(mappings: IdMapping[]): string {
+  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// linux.namespaces: new ones, those of another container by path, and the host's.
+
+import assert from "node:assert/strict";
+import { readlinkSync } from "node:fs";
+import { test } from "node:test";
+import { dropNamespace, setNamespace, setUserNamespace } from "./support/config.ts";
+import { expected, lacking } from "./support/runtime.ts";
+import { useWorkspace } from "./support/workspace.ts";
+
+const ws = useWorkspace();
+/** OCI type and the file's name in /proc/PID/ns. */
+const namespaces = [
+  ["pid", "pid"],
+  ["network", "net"],
+  ["ipc", "ipc"],
+  ["uts", "uts"],
+  ["mount", "mnt"],
+  ["cgroup", "cgroup"],
+  ["time", "time"],
+  ["user", "user"],
+] as const;
+const sinceRuntimeSpec11 = { runc: "1.1 has no time namespaces", crun: "1.8 has no time namespaces" };
+const hostNamespace = (file: string) => readlinkSync(`/proc/self/ns/${file}`);
+const ownNamespace = (file: string) => `readlink /proc/self/ns/${file}`;
+
+for (const [type, file] of namespaces) {
+  const options = type === "time" ? lacking(sinceRuntimeSpec11) : {};
+
+  test(`a new ${type} namespace is not the host's`, options, () => {
+    const rootfs = ws.newRootfs();
+    const inside = ws.output(ownNamespace(file), (config) => {
+      if (type === "user") {
+        config.root = { path: rootfs, readonly: false };
+        setUserNamespace(config, 0);
+      } else setNamespace(config, type);
+    });
+    assert.match(inside, new RegExp(`^${file}:\\[\\d+\\]$`));
+    assert.notEqual(inside, hostNamespace(file));
+  });
+
+  if (type === "mount") continue; // without one, the container's /proc would be mounted on the host
+  test(`without a ${type} namespace the container is in the host's`, () => {
+    assert.equal(
+      ws.output(ownNamespace(file), (config) => {
+        dropNamespace(config, type);
+        if (type === "uts") delete config.hostname;
+      }),
+      hostNamespace(file),
+    );
+  });
+}
+
+for (const [type, file] of namespaces) {
+  // Joining a user or mount namespace changes who may do the rest; tested apart.
+  if (type === "user" || type === "mount" || type === "time") continue;
+  test(`a ${type} namespace is joined by path`, () => {
+    const first = ws.running((config) => setNamespace(config, type));
+    const path = `/proc/${first.pid}/ns/${file}`;
+    assert.equal(ws.output(ownNamespace(file), (config) => setNamespace(config, type, path)), readlinkSync(path));
+  });
+}
+
+test("a process in a joined pid namespace is seen there", () => {
+  const first = ws.running();
+  const second = ws.running((config) => setNamespace(config, "pid", `/proc/${first.pid}/ns/pid`));
+  assert.equal(first.output("ls -d /proc/[0-9]* | wc -l"), second.output("ls -d /proc/[0-9]* | wc -l"));
+});
+
+test("the program is pid 1 of a new pid namespace", () => {
+  assert.equal(ws.output("echo $$"), "1");
+});
+
+test("a path to a namespace of another type is refused", () => {
+  const c = ws.bundle((config) => setNamespace(config, "network", "/proc/self/ns/uts"));
+  assert.notEqual(c.run().status, 0);
+  ws.assertNothingLeft();
+});
+
+test("a path that is no namespace is refused", () => {
+  const c = ws.bundle((config) => setNamespace(config, "network", "/etc/passwd"));
+  assert.notEqual(c.run().status, 0);
+  ws.assertNothingLeft();
+});
+
+test("a namespace path that is missing is refused", () => {
+  const c = ws.bundle((config) => setNamespace(config, "network", "/no/such/namespace"));
+  assert.notEqual(c.run().status, 0);
+  ws.assertNothingLeft();
+});
+
+test("a namespace that is named twice is refused", lacking({ crun: "takes it" }), () => {
+  const c = ws.bundle((config) => config.linux.namespaces.push({ type: "uts" }));
+  assert.notEqual(c.run().status, 0);
+  ws.assertNothingLeft();
+});
+
+test("an unknown namespace type is refused", () => {
+  const c = ws.bundle((config) => config.linux.namespaces.push({ type: "galaxy" }));
+  assert.notEqual(c.run().status, 0);
+  ws.assertNothingLeft();
+});
+
+test("a new network namespace has its loopback device up and nothing else", () => {
+  assert.equal(ws.output("cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '").includes("lo"), true);
+  assert.match(ws.output("ip -o link show lo"), /LOOPBACK,UP/);
+});
+
+test("a new cgroup namespace shows the container's cgroup as the root", () => {
+  const lines = ws.output("cat /proc/self/cgroup", (config) => setNamespace(config, "cgroup")).split("\n");
+  assert.deepEqual([...new Set(lines.filter((line) => /:(memory|cpu|pids):/.test(line)).map((line) => line.split(":")[2]))], ["/"]);
+});
+
+test("System V shared memory of the host is not seen", () => {
+  assert.equal(ws.output("tail -n +2 /proc/sysvipc/shm | wc -l"), "0");
+});
+
+test("hostname is set in the new uts namespace and the host keeps its own", () => {
+  const before = ws.output("hostname", (config) => {
+    dropNamespace(config, "uts");
+    delete config.hostname;
+  });
+  assert.equal(ws.output("hostname", (config) => { config.hostname = "meter-7"; }), "meter-7");
+  assert.equal(ws.output("hostname", (config) => {
+    dropNamespace(config, "uts");
+    delete config.hostname;
+  }), before);
+});
+
+test("hostname without a uts namespace is refused", lacking({ crun: "1.8 sets nothing, silently" }), () => {
+  const c = ws.bundle((config) => dropNamespace(config, "uts"));
+  assert.notEqual(c.run().status, 0);
+});
+
+test("domainname is set", lacking({ runc: "1.1 has no domainname" }), () => {
+  assert.equal(ws.output("cat /proc/sys/kernel/domainname", (config) => { config.domainname = "grid.example.com"; }), "grid.example.com");
+});
+
+test("time offsets shift the container's clocks", lacking(sinceRuntimeSpec11), () => {
+  const uptime = Number(
+    ws.output("cut -d. -f1 /proc/uptime", (config) => {
+      setNamespace(config, "time");
+      Object.assign(config.linux, { timeOffsets: { boottime: { secs: 1_000_000, nanosecs: 0 } } });
+    }),
+  );
+  assert.ok(uptime > 1_000_000, `uptime ${uptime}`);
+});
+
+test("without a mount namespace the host's mounts are unchanged", lacking({ runc: "1.1 leaves a mount" }), () => {
+  const c = ws.script("true", (config) => {
+    dropNamespace(config, "mount");
+    config.mounts = [];
+    delete config.linux.maskedPaths;
+    delete config.linux.readonlyPaths;
+    config.root.readonly = false;
+  });
+  c.run(); // refusing is as good as running: only the host counts
+  ws.assertHostUnchanged();
+});

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every test file starts with: `const ws = useWorkspace()`. It holds a temporary directory, a private state root
+// and the containers of the running test; they are deleted after each test, passed or failed, and after the file the
+// host must be as it was.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach } from "node:test";
+import { type Change, type Config, defaultConfig, setScript } from "./config.ts";
+import { Container } from "./container.ts";
+import { assertHostUnchanged, type HostSnapshot, snapshotHost } from "./host_snapshot.ts";
+import { parseMountinfo } from "./inside.ts";
+import { execute, launch, type Options, type Result, type Running } from "./process.ts";
+import { makeRootfs } from "./rootfs.ts";
+import { expected, runtimePath } from "./runtime.ts";
+
+export class Workspace {
+  readonly tag = `ert-${process.pid}-${Date.now().toString(36)}`;
+  readonly directory = mkdtempSync(join(tmpdir(), "edgerun-test-"));
+  readonly stateRoot = join(this.directory, "state");
+  /** Shared by the containers of the file; a test that changes it uses newRootfs(). */
+  readonly rootfs = makeRootfs(join(this.directory, "rootfs"));
+  readonly #before: HostSnapshot;
+  #containers: Container[] = [];
+  #kept: Container[] = [];
+  #count = 0;
+
+  constructor() {
+    mkdirSync(this.stateRoot, { mode: 0o700 });
+    this.#before = snapshotHost(this.tag, this.stateRoot);
+  }
+
+  /** An id (and file name) that nothing else on this host has. */
+  newId(): string {
+    return `${this.tag}-${this.#count++}`;
+  }
+
+  /** A new path in the temporary directory, with the text in it if there is one. */
+  newFile(text?: string): string {
+    const path = join(this.directory, `file-${this.#count++}`);
+    if (text !== undefined) writeFileSync(path, text);
+    return path;
+  }
+
+  /** A new, empty directory. */
+  newDirectory(): string {
+    const path = join(this.directory, `directory-${this.#count++}`);
+    mkdirSync(path);
+    return path;
+  }
+
+  newRootfs(): string {
+    return makeRootfs(this.newDirectory());
+  }
+
+  /** A bundle with the default config, changed; nothing is started. */
+  bundle(change?: Change): Container {
+    const id = this.newId();
+    const config: Config = defaultConfig(id, this.rootfs);
+    change?.(config);
+    return this.rawBundle(JSON.stringify(config), id);
+  }
+
+  /** A bundle whose config.json is exactly this text. */
+  rawBundle(configText: string | Buffer, id = this.newId()): Container {
+    const directory = this.newDirectory();
+    writeFileSync(join(directory, "config.json"), configText);
+    const container = new Container(this, id, directory);
+    this.#containers.push(container);
+    return container;
+  }
+
+  /** A bundle that runs a shell script. */
+  script(script: string, change?: Change): Container {
+    return this.bundle((config) => {
+      setScript(config, script);
+      change?.(config);
+    });
+  }
+
+  /** A container that was created and started, and stays until it is killed. */
+  running(change?: Change): Container {
+    const container = this.script("while :; do sleep 1000; done", change);
+    container.succeed("run", "--detach", "--bundle", container.directory, container.id);
+    return container;
+  }
+
+  /** A container that was created, not started. */
+  created(change?: Change): Container {
+    const container = this.script("while :; do sleep 1000; done", change);
+    container.succeed("create", "--bundle", container.directory, container.id);
+    return container;
+  }
+
+  /** Runs a script in a new container, to its end. */
+  runScript(script: string, change?: Change, options?: Options): Result {
+    return this.script(script, change).run([], options);
+  }
+
+  /** What a script prints in a new container, without the last line's end; its exit code must be 0. */
+  output(script: string, change?: Change, options?: Options): string {
+    const result = this.runScript(script, change, options);
+    assert.equal(result.status, 0, `exit code of the script\n${result.stdout}${result.stderr}`);
+    return result.stdout.trimEnd();
+  }
+
+  /** Without a log file runc decorates and quotes its errors on stderr; with one it prints the text alone. */
+  get globalFlags(): string[] {
+    const log = expected({ runc: ["--log", join(this.directory, "log")], crun: [], edgerun: [] });
+    return ["--root", this.stateRoot, ...log];
+  }
+
+  /** Calls the runtime with this workspace's state root. */
+  runtime(args: readonly string[], options?: Options): Result {
+    return execute(runtimePath, [...this.globalFlags, ...args], options);
+  }
+
+  /** As runtime(), without waiting. */
+  launchRuntime(args: readonly string[], options?: Options & { pipe?: boolean }): Running {
+    return launch(runtimePath, [...this.globalFlags, ...args], options);
+  }
+
+  /** The container must be gone, without a trace, though the command was refused. */
+  assertNothingLeft(): void {
+    this.deleteContainers();
+    assertHostUnchanged(this.#before, this.tag, this.stateRoot);
+  }
+
+  /** Fails if anything on the host differs from when the workspace was made; deletes nothing. */
+  assertHostUnchanged(): void {
+    assertHostUnchanged(this.#before, this.tag, this.stateRoot);
+  }
+
+  /** Keeps a container until the end of the file, for tests that share it. */
+  keep(container: Container): Container {
+    this.#containers = this.#containers.filter((other) => other !== container);
+    this.#kept.push(container);
+    return container;
+  }
+
+  /** Deletes, by force, every container that the running test made. */
+  deleteContainers(): void {
+    const containers = this.#containers;
+    this.#containers = [];
+    for (const container of containers) container.dispose();
+  }
+
+  close(): void {
+    try {
+      this.deleteContainers();
+      for (const container of this.#kept) container.dispose();
+      this.assertHostUnchanged();
+    } finally {
+      this.#unmountLeaked();
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Undoes what a faulty runtime left mounted, so that removing the directory can't reach into something else. */
+  #unmountLeaked(): void {
+    const targets = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map((mount) => mount.target);
+    for (const target of targets.reverse()) {
+      if (target.startsWith(this.directory)) execute("umount", ["--lazy", target]);
+    }
+  }
+}
+
+/** Makes the workspace of a test file and ties its cleanup to the test runner. */
+export function useWorkspace(): Workspace {
+  const workspace = new Workspace();
+  afterEach(() => workspace.deleteContainers());
+  after(() => workspace.close());
+  return workspace;
+}
