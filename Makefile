@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # edgerun. `make help` lists the targets.
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -25,8 +25,9 @@ LIBRARIES := -lseccomp -lsodium -lmbedcrypto -lm
 
 ifeq ($(SANITIZE),)
   OUT := build
-  MODE := -O2 $(HARDEN) $(SECTIONS)
-  MODE_LINK := -static -s $(LINK)
+  # Position-independent: 0.1 ms at each start, for an address that hostile input can't know.
+  MODE := -O2 -fPIE $(HARDEN) $(SECTIONS)
+  MODE_LINK := -static-pie -s $(LINK)
   QUICKJS_MODE := $(MODE)
 else
   OUT := build/asan
@@ -82,8 +83,15 @@ endif
 # Depends on every source, for want of esbuild's own list; bundling takes a few hundredths of a second.
 TYPESCRIPT := $(shell find src -name '*.ts' 2>/dev/null)
 
+# What `--version` says (src/cli/version.ts).
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LIBSECCOMP = $(shell echo SCMP_VER_MAJOR.SCMP_VER_MINOR.SCMP_VER_MICRO | $(CC) -E -P -include seccomp.h - | tail -n 1 | tr -d ' ')
+DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"$(LIBSECCOMP)"' \
+  $(if $(COMMIT),--define:EDGERUN_COMMIT='"$(COMMIT)"')
+
 build/edgerun.js: $(TYPESCRIPT) $(GENERATED)
-	$(ESBUILD) src/entry_device.ts --bundle --format=iife --platform=neutral --target=es2023 --minify-syntax --outfile=$@
+	$(ESBUILD) src/entry_device.ts --bundle --format=esm --platform=neutral --target=es2023 --minify-syntax $(DEFINES) --outfile=$@
 
 ifeq ($(SANITIZE),)
 build/edgerun.bytecode: build/edgerun.js build/compile_bytecode
@@ -94,7 +102,7 @@ build/edgerun.bytecode: build/edgerun.js
 endif
 
 build/node/edgerun.mjs: $(TYPESCRIPT) $(GENERATED)
-	$(ESBUILD) src/entry_node.ts --bundle --format=esm --platform=node --target=node20 --outfile=$@
+	$(ESBUILD) src/entry_node.ts --bundle --format=esm --platform=node --target=node20 $(DEFINES) --outfile=$@
 
 build/node/owner.mjs: $(TYPESCRIPT) | node_modules
 	$(ESBUILD) src/owner/main.ts --bundle --format=esm --platform=node --target=node20 --packages=external --outfile=$@
@@ -140,10 +148,11 @@ build/node/obj/%.o: native/%.c $(GENERATED)
 build/node/edgerun.node: $(call objects,core,build/node/obj) $(call objects,addon,build/node/obj) build/obj/core/init_elf.o
 	$(CC) -shared -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $^ $(LIBRARIES)
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build/obj build/asan build/node/obj -name '*.d' 2>/dev/null)
 
 # --- tests (scripts/run_tests.ts adds the results up)
-NATIVE_TESTS := $(patsubst test/native/%.c,build/test/native/%,$(wildcard test/native/*_test.c))
+NATIVE_TESTS := $(patsubst test/native/%.c,build/test/native/%,$(wildcard test/native/*_test.c)) \
+  build/test/probe/edgerun build/asan/test/probe/edgerun
 
 # Always with the sanitizers; libcore.a of the sanitizer build comes from a make of its own.
 build/test/native/%: test/native/%.c build/asan/libcore.a
@@ -152,15 +161,16 @@ build/test/native/%: test/native/%.c build/asan/libcore.a
 	  build/asan/libcore.a $(LIBRARIES)
 
 ifeq ($(SANITIZE),)
-build/asan/libcore.a: $(call sources,core) $(wildcard native/core/*.h) build/edgerun-init
-	$(MAKE) --no-print-directory SANITIZE=1 $@
+ASAN_SOURCES := $(foreach part,core engine,$(call sources,$(part)) $(wildcard native/$(part)/*.h))
+build/asan/libcore.a build/asan/test/probe/edgerun &: $(ASAN_SOURCES) $(wildcard test/native/probe/*.ts) build/edgerun-init build/compile_bytecode
+	$(MAKE) --no-print-directory SANITIZE=1 build/asan/libcore.a build/asan/test/probe/edgerun
 endif
 
 # The device binary with a stand-in for the program (test/native/probe), for testing and measuring the engine.
-build/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,engine,$(OUT)/obj) $(QUICKJS_OBJECTS) \
-  $(OUT)/libcore.a build/compile_bytecode src/host/functions.ts src/errors.ts
+$(OUT)/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,engine,$(OUT)/obj) $(QUICKJS_OBJECTS) \
+  $(OUT)/libcore.a src/host/functions.ts src/errors.ts | build/compile_bytecode
 	@mkdir -p $(@D)
-	$(ESBUILD) test/native/probe/entry.ts --bundle --format=iife --platform=neutral --target=es2023 --outfile=$(@D)/edgerun.js
+	$(ESBUILD) test/native/probe/entry.ts --bundle --format=esm --platform=neutral --target=es2023 --outfile=$(@D)/edgerun.js
 	build/compile_bytecode $(@D)/edgerun.js $(@D)/edgerun.bytecode
 	$(CC) -Wa,-I$(@D) -c -o $(@D)/bytecode.o native/engine/bytecode.S
 	$(CC) $(MODE_LINK) -o $@ $(call objects,engine,$(OUT)/obj) $(@D)/bytecode.o $(QUICKJS_OBJECTS) \
@@ -177,7 +187,7 @@ check: $(RUN_TESTS) $(GENERATED) ## types, lint, format, and the rules for devic
 test-unit: addon $(RUN_TESTS) ## TypeScript without the machine
 	node $(RUN_TESTS) unit
 
-test-native: $(NATIVE_TESTS) build/test/probe/edgerun addon $(RUN_TESTS) ## C, under the sanitizers, and both bindings
+test-native: $(NATIVE_TESTS) build/node/edgerun.node $(RUN_TESTS) ## C, under the sanitizers, and both bindings
 	node $(RUN_TESTS) native
 
 test-integration: all $(RUN_TESTS) ## containers on this machine (root)
@@ -187,7 +197,7 @@ test-engines: all $(RUN_TESTS) ## containerd, Docker and podman with edgerun, wh
 	node $(RUN_TESTS) engines
 
 test: deps ## everything that this machine can run; the last line is the sum
-	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS) build/test/probe/edgerun
+	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS)
 	node $(RUN_TESTS) check unit native integration engines
 
 # --- the rest

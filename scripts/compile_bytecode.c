@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles a script to QuickJS bytecode, without its source:
-//   compile_bytecode SCRIPT OUTPUT
+// Compiles a module to QuickJS bytecode, without its source:
+//   compile_bytecode MODULE OUTPUT
+// A module, because its variables are found by index. A script in a function of its own (esbuild's iife) makes the
+// engine search all of them for each function that it creates: 0.4 ms at each start.
 // A regular expression is an error here: the device's engine has none, and neither has this one.
 // Function names and line numbers stay in, for the stack of an internal error. Bytecode is only valid for the very
 // same engine: this program is built from the sources that the device binary is built from.
@@ -39,7 +41,7 @@ static void write_file(const char *path, const uint8_t *data, size_t size)
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
-		fprintf(stderr, "usage: compile_bytecode SCRIPT OUTPUT\n");
+		fprintf(stderr, "usage: compile_bytecode MODULE OUTPUT\n");
 		return 2;
 	}
 	size_t size, bytecode_size;
@@ -49,12 +51,13 @@ int main(int argc, char **argv)
 	JSContext *context = JS_NewContextRaw(runtime);
 	JS_AddIntrinsicBaseObjects(context);
 	JS_AddIntrinsicEval(context);
-	JSValue script = JS_Eval(context, text, size, "edgerun.js", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
-	if (JS_IsException(script)) {
+	JS_AddIntrinsicPromise(context);
+	JSValue module = JS_Eval(context, text, size, "edgerun.js", JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+	if (JS_IsException(module)) {
 		fprintf(stderr, "%s: %s\n", argv[1], JS_ToCString(context, JS_GetException(context)));
 		return 1;
 	}
-	uint8_t *bytecode = JS_WriteObject(context, &bytecode_size, script, JS_WRITE_OBJ_BYTECODE);
+	uint8_t *bytecode = JS_WriteObject(context, &bytecode_size, module, JS_WRITE_OBJ_BYTECODE);
 	if (bytecode == NULL) {
 		fprintf(stderr, "%s: cannot write bytecode\n", argv[1]);
 		return 1;

@@ -28,7 +28,12 @@ function readTap(path: string): { counts: Counts; skips: string[] } {
   const skips = lines.filter((line) => line.includes(" # SKIP"));
   return {
     counts: { passed: count("pass"), failed: count("fail") + count("cancelled"), skipped: count("skipped") },
-    skips: skips.map((line) => line.trim().replace(/^ok \d+ - /, "").replace(" # SKIP", ":")),
+    skips: skips.map((line) =>
+      line
+        .trim()
+        .replace(/^ok \d+ - /, "")
+        .replace(" # SKIP", ":"),
+    ),
   };
 }
 
@@ -73,7 +78,8 @@ function runNativeTests(): Counts {
     total.passed += Number(match?.[1] ?? 0);
     total.skipped += Number(match?.[3] ?? 0);
     const failed = Number(match?.[2] ?? 0);
-    total.failed += result.status !== 0 && failed === 0 ? 1 : failed;
+    // One that crashed, or said nothing that can be counted, has failed.
+    total.failed += failed === 0 && (result.status !== 0 || match === null) ? 1 : failed;
   }
   return total;
 }

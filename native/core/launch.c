@@ -154,6 +154,9 @@ static int run_child(void *data)
 	char *const no_environment[] = {NULL};
 	if (syscall(SYS_close_range, child->first_closed, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
 		goto failed;
+	// Node makes even its own stdio close-on-exec.
+	for (int fd = 0; fd < 3; fd++)
+		fcntl(fd, F_SETFD, 0);
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
 		if (kept[i] >= 0 && fcntl(kept[i], F_SETFD, 0) != 0)
 			goto failed;

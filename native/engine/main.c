@@ -71,7 +71,10 @@ static void print_exception(JSContext *context)
 	JS_FreeValue(context, exception);
 }
 
-/** An engine without eval, RegExp, Date, Promise and Proxy: the linker leaves out what no intrinsic refers to. */
+/**
+ * An engine without eval, RegExp, Date and Proxy: the linker leaves out what no intrinsic refers to. Promise is here
+ * because evaluating a module gives one; the program has no use for it.
+ */
 static JSContext *new_context(JSRuntime *runtime)
 {
 	JSContext *context = JS_NewContextRaw(runtime);
@@ -81,20 +84,30 @@ static JSContext *new_context(JSRuntime *runtime)
 	JS_AddIntrinsicJSON(context);
 	JS_AddIntrinsicMapSet(context);
 	JS_AddIntrinsicTypedArrays(context);
+	JS_AddIntrinsicPromise(context);
 	return context;
+}
+
+/** Runs the module's top level. Returns 0, or -1 with its exception pending. */
+static int evaluate_module(JSContext *context, JSValue module)
+{
+	JSValue promise = JS_EvalFunction(context, module);
+	if (JS_IsException(promise))
+		return -1;
+	int rejected = JS_PromiseState(context, promise) == JS_PROMISE_REJECTED;
+	if (rejected)
+		JS_Throw(context, JS_PromiseResult(context, promise));
+	JS_FreeValue(context, promise);
+	return rejected ? -1 : 0;
 }
 
 /** Loads the program. It leaves its entry (src/entry_device.ts) in the global edgerunEntry. */
 static JSValue load_entry(JSContext *context)
 {
 	size_t size = (size_t)(edgerun_bytecode_end - edgerun_bytecode);
-	JSValue program = JS_ReadObject(context, edgerun_bytecode, size, JS_READ_OBJ_BYTECODE);
-	if (JS_IsException(program))
-		return program;
-	JSValue value = JS_EvalFunction(context, program);
-	if (JS_IsException(value))
-		return value;
-	JS_FreeValue(context, value);
+	JSValue module = JS_ReadObject(context, edgerun_bytecode, size, JS_READ_OBJ_BYTECODE);
+	if (JS_IsException(module) || evaluate_module(context, module) != 0)
+		return JS_EXCEPTION;
 	JSValue global = JS_GetGlobalObject(context);
 	JSValue entry = JS_GetPropertyStr(context, global, "edgerunEntry");
 	JS_FreeValue(context, global);

@@ -32,6 +32,7 @@ struct init {
 	int empty_fd;                    // mask_path: the one empty read-only tmpfs, -1 until needed
 	pid_t host_pid;                  // our pid on the host, told with `go`
 	char program[4096];              // set by find_program
+	char home[4096];                 // set by set_home: "HOME=...", or empty
 };
 extern struct init init;
 
@@ -105,6 +106,7 @@ void do_set_user(const struct op_set_user *op);
 void do_set_capabilities(const struct op_set_capabilities *op);
 void do_change_directory(const struct op_change_directory *op);
 void do_find_program(const struct op_find_program *op);
+void do_set_home(const struct op_set_home *op);
 void do_ready(void);
 void do_close_descriptors(const struct op_close_descriptors *op);
 _Noreturn void do_exec(const struct op_exec *op);

@@ -110,6 +110,10 @@ void do_close_descriptors(const struct op_close_descriptors *op)
 
 _Noreturn void do_exec(const struct op_exec *op)
 {
-	execve(init.program, (char *const *)op->args.items, (char *const *)op->env.items);
+	const char *environment[op->env.count + 2];
+	memcpy(environment, op->env.items, op->env.count * sizeof *environment);
+	environment[op->env.count] = init.home[0] != 0 ? init.home : NULL;
+	environment[op->env.count + 1] = NULL;
+	execve(init.program, (char *const *)op->args.items, (char *const *)environment);
 	fail(errno, "exec: \"%s\"", init.program);
 }

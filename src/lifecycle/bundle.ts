@@ -58,6 +58,7 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
       systemdCgroup: context.systemdCgroup,
     },
   });
+  for (const warning of plan.warnings) log.warn(warning);
   return { bundle, rootfs, spec, authorization, plan };
 }
 

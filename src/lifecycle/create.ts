@@ -3,6 +3,7 @@
 import { rfc3339 } from "../cli/time.ts";
 import { EdgerunError, wrap } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
+import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { readBootId } from "../state/status.ts";
@@ -19,15 +20,7 @@ import {
 import { type Prepared, prepareBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks } from "./hooks.ts";
-import {
-  abandonInit,
-  applyResourceLimits,
-  awaitFork,
-  awaitReady,
-  goAhead,
-  type InitProcess,
-  launchInit,
-} from "./init.ts";
+import { abandonInit, awaitFork, awaitReady, goAhead, type InitProcess, launchInit } from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
 
 /** A container that is set up and waits for its start. */
@@ -78,9 +71,15 @@ export function createContainer(
 ): Created {
   const { host, request, root } = context;
   const { plan } = prepared;
-  checkCgroupsAreFree(host, plan.cgroups);
   const directory = claimDirectory(host, request, root, options.id);
   const record = newRecord(context, options.id, prepared);
+  try {
+    checkCgroupsAreFree(host, plan.cgroups);
+  } catch (error) {
+    removeDirectory(host, directory); // and not the cgroups: they are somebody else's
+    unlockDirectory(host, directory);
+    throw error;
+  }
   let init: InitProcess | undefined;
   try {
     // Init makes its namespaces while the record goes to disk and the cgroups are made; it changes nothing before `go`.
@@ -88,7 +87,7 @@ export function createContainer(
     writeIntent(host, directory, record);
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
     createCgroups(host, plan.cgroups);
-    prepareProcess(host, init, prepared);
+    prepareProcess(host, init, plan);
     goAhead(host, init);
     writeConfig(host, directory, prepared.spec);
     const created = { directory, record, prepared, init, terminalFd: -1 };
@@ -102,7 +101,6 @@ export function createContainer(
         created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },
     });
-    applyResourceLimits(host, init.pid, plan.resourceLimits);
     record.startTime = host.processInfo(init.pid)?.[0] ?? 0;
     record.phase = "created";
     updateRecord(host, directory, record);
@@ -145,7 +143,7 @@ function ownsPidNamespace(spec: Spec): boolean {
 }
 
 /** A joined pid namespace is entered by a fork, which the plan has before its wait for `go`. */
-function forksBeforeGo(operations: Prepared["plan"]["operations"]): boolean {
+export function forksBeforeGo(operations: LaunchPlan["operations"]): boolean {
   for (const { op } of operations) {
     if (op === "fork") return true;
     if (op === "wait_go") return false;
@@ -153,9 +151,13 @@ function forksBeforeGo(operations: Prepared["plan"]["operations"]): boolean {
   return false;
 }
 
-/** What only the host side can do for the process: its cgroups, the id maps of its user namespace, its OOM score. */
-function prepareProcess(host: Host, init: InitProcess, prepared: Prepared): void {
-  const { cgroups, idMaps, oomScoreAdj } = prepared.plan;
+/**
+ * What only the host side can do for the process: its cgroups, the id maps of its user namespace, its OOM score, and
+ * its resource limits, which a process in a user namespace can't raise. While it still has our uid: another's takes
+ * CAP_SYS_RESOURCE (prlimit(2)).
+ */
+export function prepareProcess(host: Host, init: InitProcess, plan: LaunchPlan): void {
+  const { cgroups, idMaps, oomScoreAdj, resourceLimits } = plan;
   joinCgroups(
     host,
     cgroups.map(({ path }) => path),
@@ -170,6 +172,13 @@ function prepareProcess(host: Host, init: InitProcess, prepared: Prepared): void
       host.writeFile(`/proc/${init.pid}/oom_score_adj`, String(oomScoreAdj));
     } catch (error) {
       throw wrap(`cannot set the OOM score adjustment ${oomScoreAdj}`, error);
+    }
+  }
+  for (const { type, resource, soft, hard } of resourceLimits) {
+    try {
+      host.setResourceLimit(init.pid, resource, soft.toString(), hard.toString());
+    } catch (error) {
+      throw wrap(`cannot set ${type} to soft ${soft}, hard ${hard}`, error);
     }
   }
 }

@@ -10,18 +10,8 @@ import { decodeProcess } from "../spec/decode.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readConfig, readRecord, unlockDirectory } from "../state/store.ts";
-import { joinCgroups } from "./cgroups.ts";
-import { handTerminalOver, writePidFile } from "./create.ts";
-import {
-  abandonInit,
-  applyResourceLimits,
-  awaitFork,
-  awaitReady,
-  goAhead,
-  type InitProcess,
-  launchInit,
-  startProgram,
-} from "./init.ts";
+import { forksBeforeGo, handTerminalOver, prepareProcess, writePidFile } from "./create.ts";
+import { abandonInit, awaitFork, awaitReady, goAhead, type InitProcess, launchInit, startProgram } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
 
 const maxProcessBytes = 4 << 20;
@@ -44,15 +34,17 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
     const spec = readConfig(host, directory);
     const process = boundByManifest(readProcess(context, options, spec), spec, record);
     checkTerminal(process, options);
-    const { plan, warnings } = planExec({
+    const plan = planExec({
       spec,
       process,
+      id: record.id,
       initPid: record.pid,
+      cgroups: record.cgroups,
       facts: readHostFacts(host),
-      preserveFds: options.preserveFds,
+      options: { noNewKeyring: false, preserveFds: options.preserveFds },
     });
-    for (const warning of warnings) log.warn(warning);
-    return startInContainer(host, record, plan, options);
+    for (const warning of plan.warnings) log.warn(warning);
+    return startInContainer(host, plan, options);
   } finally {
     unlockDirectory(host, directory);
   }
@@ -143,17 +135,15 @@ function boundByManifest(process: Process, spec: Spec, record: ContainerRecord):
 
 function startInContainer(
   host: Host,
-  record: ContainerRecord,
   plan: LaunchPlan,
   options: ExecOptions,
 ): { init: InitProcess; terminalFd: number } {
   let init = launchInit(host, { ...plan, startSocket: "" });
   let terminalFd = -1;
   try {
-    // In the cgroup before anything else: what it makes is charged to the container, and its limits hold.
-    joinCgroups(host, record.cgroups, init.pid);
+    if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
+    prepareProcess(host, init, plan);
     goAhead(host, init);
-    if (plan.operations.some(({ op }) => op === "fork")) init = awaitFork(host, init);
     awaitReady(host, init, {
       runHooks: () => {
         throw new EdgerunError("INIT", "an exec'd process has no hooks");
@@ -162,8 +152,6 @@ function startInContainer(
         terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },
     });
-    applyResourceLimits(host, init.pid, plan.resourceLimits);
-    if (plan.oomScoreAdj !== null) host.writeFile(`/proc/${init.pid}/oom_score_adj`, String(plan.oomScoreAdj));
     startProgram(host, init.controlFd);
     writePidFile(host, options.pidFile, init.pid);
     return { init, terminalFd };

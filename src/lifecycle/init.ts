@@ -4,7 +4,7 @@ import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import { encodeOperations } from "../plan/encode.ts";
 import { messages, type Operation } from "../plan/operations.ts";
-import type { ResourceLimit, SeccompPlan } from "../plan/plan.ts";
+import type { SeccompPlan } from "../plan/plan.ts";
 import { SIGKILL, signalIfAlive } from "./processes.ts";
 
 /** Where compiled seccomp filters are kept; any state root may share it, entries are named by their digest. */
@@ -101,12 +101,6 @@ export function startProgram(host: Host, controlFd: number): void {
   const message = host.awaitInit(controlFd, -1) as Message;
   if (message.kind !== "end") throw unexpected(message);
   host.closeFd(controlFd);
-}
-
-export function applyResourceLimits(host: Host, pid: number, limits: readonly ResourceLimit[]): void {
-  for (const { resource, soft, hard } of limits) {
-    host.setResourceLimit(pid, resource, soft.toString(), hard.toString());
-  }
 }
 
 /** Ends an init whose start failed, and reaps it. */

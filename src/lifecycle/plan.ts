@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatPlan, planToJson } from "../plan/format.ts";
+import { formatPlan, formatPlanJson } from "../plan/format.ts";
 import { formatDecisions } from "../policy/format.ts";
 import { prepareBundle } from "./bundle.ts";
 import type { Context, PlanOptions } from "./options.ts";
@@ -24,7 +24,7 @@ export function plan(context: Context, options: PlanOptions): number {
   );
   const { decisions } = prepared.authorization;
   if (options.json) {
-    host.writeFd(1, `${JSON.stringify({ decisions, plan: planToJson(prepared.plan) }, null, 2)}\n`);
+    host.writeFd(1, `${JSON.stringify({ decisions, plan: formatPlanJson(prepared.plan) }, null, 2)}\n`);
   } else {
     if (decisions !== null) host.writeFd(1, `${formatDecisions(decisions)}\n`);
     host.writeFd(1, formatPlan(prepared.plan));

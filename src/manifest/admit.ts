@@ -21,7 +21,9 @@ import {
 export type AdmissionPaths = {
   /** /etc/edgerun/trust */
   trustDirectory: string;
-  /** /etc/edgerun/manifests: where a manifest is looked up by the image's digest, as HEX.jws. */
+  /** The bundle's directory: its capability.jws is taken where no manifest is named. */
+  bundle: string;
+  /** /etc/edgerun/manifests: where a manifest is looked up last, by the image's digest, as HEX.jws. */
   manifestDirectory: string;
   /** The file of `--manifest`; undefined: looked up. */
   manifestFile: string | undefined;
@@ -45,33 +47,36 @@ export function admitBundle(host: Host, spec: Spec, paths: AdmissionPaths, uid =
     );
   }
   if (paths.manifestFile === undefined && isPodSandbox(spec)) return { manifest: sandboxManifest(), verified: null };
-  const file = paths.manifestFile ?? findManifestFile(spec, paths.manifestDirectory);
-  const verified = readManifest(host, file, (text) => verifyManifest(host, text, trust));
+  const file = findManifestFile(host, spec, paths);
+  const text = readManifest(host, file);
+  if (text === null) throw manifestRequired(`there is no file ${JSON.stringify(file)}`);
+  const verified = verifyManifest(host, text, trust);
   checkBinding(spec, verified.manifest);
   return { manifest: verified.manifest, verified };
 }
 
-function findManifestFile(spec: Spec, directory: string): string {
+/** A manifest is signed, so it may lie anywhere: where it was found says nothing about what it may grant. */
+function findManifestFile(host: Host, spec: Spec, paths: AdmissionPaths): string {
+  if (paths.manifestFile !== undefined) return paths.manifestFile;
+  const beside = `${paths.bundle}/capability.jws`;
+  if (host.fileInfo(beside, 1) !== null) return beside;
   const image = spec.annotations?.[imageDigestAnnotation];
   if (image === undefined) {
-    throw manifestRequired(`name it with --manifest, or make the bundle with "edgerun owner bundle"`);
+    throw manifestRequired('name it with --manifest, or put it into the bundle as "capability.jws"');
   }
   if (!isImageDigest(image)) {
     throw invalidManifest(`the bundle's annotation "${imageDigestAnnotation}" is not a digest: ${quote(image)}`);
   }
-  return `${directory}/${image.slice("sha256:".length)}.jws`;
+  return `${paths.manifestDirectory}/${image.slice("sha256:".length)}.jws`;
 }
 
-function readManifest<T>(host: Host, file: string, verify: (text: string) => T): T {
-  let text: string | null;
+function readManifest(host: Host, file: string): string | null {
   try {
-    text = host.readFileIfExists(file, maxManifestBytes);
+    return host.readFileIfExists(file, maxManifestBytes);
   } catch (error) {
     if (error instanceof EdgerunError && error.errno === "EFBIG") {
       throw invalidManifest(`manifest ${quote(file)} is larger than ${maxManifestBytes} bytes`);
     }
     throw error;
   }
-  if (text === null) throw manifestRequired(`there is no file ${JSON.stringify(file)}`);
-  return verify(text);
 }

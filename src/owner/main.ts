@@ -2,36 +2,95 @@
 // `edgerun owner ...`: the owner's commands, on a workstation under Node. Parses, calls, reports; decides nothing.
 
 import { stderr, stdout } from "node:process";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { EdgerunError } from "../errors.ts";
 import { bundleImage, parsePlatform } from "./bundle.ts";
+import { formatInspection, inspect } from "./inspect.ts";
+import { keygen } from "./keygen.ts";
+import type { KeyAlgorithm } from "./keys.ts";
+import { sign } from "./sign.ts";
+
+/** Where texts go: to the process's stdout and stderr, or to a test. */
+export interface Output {
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+}
+
+const processOutput: Output = {
+  stdout: (text) => stdout.write(text),
+  stderr: (text) => stderr.write(text),
+};
 
 /**
- * Runs an owner command and returns the exit code: 0, or 1 after one line on stderr. Never exits by itself.
+ * Runs an owner command and returns the exit code: 0, or 1 after a line on stderr that says why. Never exits by itself.
  *
  * @param argv what follows `edgerun owner` on the command line
  */
-export async function runOwner(argv: readonly string[]): Promise<number> {
+export async function runOwner(argv: readonly string[], output: Output = processOutput): Promise<number> {
   try {
-    await createProgram().parseAsync(argv, { from: "user" });
+    await createProgram(output).parseAsync(argv, { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode; // commander has printed it, or the help
     if (!(error instanceof EdgerunError)) throw error;
-    stderr.write(`edgerun: ${error.message}\n`);
+    output.stderr(`edgerun: ${error.message}\n`);
     return 1;
   }
 }
 
-function createProgram(): Command {
+function createProgram(output: Output): Command {
   const program = new Command("edgerun owner");
   program.description("Keys, signed manifests and bundles: the owner's side of edgerun.");
   program.exitOverride();
-  addBundle(program);
+  program.configureOutput({ writeOut: output.stdout, writeErr: output.stderr });
+  addKeygen(program, output);
+  addSign(program, output);
+  addInspect(program, output);
+  addBundle(program, output);
   return program;
 }
 
-function addBundle(program: Command): void {
+function addKeygen(program: Command, output: Output): void {
+  const algorithms: KeyAlgorithm[] = ["EdDSA", "ES256"];
+  program
+    .command("keygen")
+    .description("Make a key pair: OUT.key stays with the owner, OUT.jwk goes into each device's trust store.")
+    .requiredOption("-o, --out <path>", "path of both files, without suffix")
+    .addOption(new Option("--alg <name>", "signature algorithm").choices(algorithms).default("EdDSA"))
+    .action(async (flags: { out: string; alg: KeyAlgorithm }) => {
+      const { kid, privateFile, publicFile } = await keygen(flags);
+      output.stdout(`kid: ${kid}\nprivate key: ${privateFile}\npublic key: ${publicFile}\n`);
+    });
+}
+
+function addSign(program: Command, output: Output): void {
+  program
+    .command("sign")
+    .description("Check a capability manifest as a device would, and sign it.")
+    .argument("<manifest>", "the manifest, a JSON file")
+    .requiredOption("-k, --key <file>", "the owner's private key")
+    .requiredOption("-o, --out <file>", "where the signed manifest goes")
+    .action(async (manifestFile: string, flags: { key: string; out: string }) => {
+      const { kid, jti } = await sign({ manifestFile, ...flags });
+      output.stdout(`signed ${jti} with key ${kid}\n`);
+    });
+}
+
+function addInspect(program: Command, output: Output): void {
+  program
+    .command("inspect")
+    .description("Show a signed manifest, and why a device would refuse it; exit code 1 if it would.")
+    .argument("<file>", "the signed manifest")
+    .option("--trust <dir>", "directory of public keys (*.jwk) to verify it with")
+    .action(async (file: string, flags: { trust?: string }) => {
+      const inspection = await inspect({ file, ...(flags.trust === undefined ? {} : { trustDir: flags.trust }) });
+      output.stdout(formatInspection(inspection));
+      const { length } = inspection.problems;
+      if (length > 0) throw new EdgerunError("MANIFEST_INVALID", `${JSON.stringify(file)} has ${length} problem(s)`);
+    });
+}
+
+function addBundle(program: Command, output: Output): void {
   program
     .command("bundle")
     .description("Make an OCI bundle of a container image: an OCI layout, an OCI archive or a docker-save archive.")
@@ -45,8 +104,8 @@ function addBundle(program: Command): void {
       const { digest, warnings } = await untilInterrupted((signal) =>
         bundleImage({ image, output: flags.output, ref: flags.ref, platform, args, signal }),
       );
-      for (const warning of warnings) stderr.write(`edgerun: warning: ${warning}\n`);
-      stdout.write(`${digest}\n`);
+      for (const warning of warnings) output.stderr(`edgerun: warning: ${warning}\n`);
+      output.stdout(`${digest}\n`);
     });
 }
 

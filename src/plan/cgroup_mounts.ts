@@ -12,7 +12,8 @@ import {
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
 } from "./constants.ts";
-import { attributeFields, type MountContext, type ParsedMount } from "./mounts.ts";
+import { attributeFields } from "./mount_options.ts";
+import type { MountContext, ParsedMount } from "./mounts.ts";
 import { hasNamespace } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { baseName } from "./paths.ts";

@@ -5,7 +5,7 @@
 import type { LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources } from "../spec/config.ts";
 import { planDeviceRules } from "./device_rules.ts";
 import type { CgroupPlan, CgroupWrite, HostFacts } from "./plan.ts";
-import { invalid, unsupported } from "./refusal.ts";
+import { invalid, unsupported, warning } from "./refusal.ts";
 
 /** A hierarchy's directory, with the controllers that its files belong to. */
 export type ControllerPlan = { controllers: readonly string[]; plan: CgroupPlan };
@@ -32,7 +32,7 @@ export function planResources(
     add("devices", "devices", planDeviceRules(resources.devices ?? []));
   } else {
     // The kernel refuses the writes there, and lets nobody make device nodes.
-    warnings.push("linux.resources.devices: not applied in a user namespace");
+    warnings.push(warning("linux.resources.devices", "not applied in a user namespace"));
   }
   add("memory", "memory", planMemory(resources.memory ?? {}, warnings));
   add("cpu", "cpu", planCpu(resources.cpu ?? {}));
@@ -58,7 +58,7 @@ function planMemory(memory: LinuxMemory, warnings: string[]): CgroupWrite[] {
   }
   for (const name of ["kernel", "kernelTCP"] as const) {
     if (memory[name] !== undefined) {
-      warnings.push(`linux.resources.memory.${name}: not applied; the kernel has no such limit any more`);
+      warnings.push(warning(`linux.resources.memory.${name}`, "not applied: the kernel has no such limit any more"));
     }
   }
   // The limit first: memory and swap together may never be less than memory alone.
@@ -138,27 +138,11 @@ function planBlockIo(blockIo: LinuxBlockIo): CgroupWrite[] {
 }
 
 function planHugepages(limits: NonNullable<LinuxResources["hugepageLimits"]>): CgroupWrite[] {
-  return limits.flatMap(({ pageSize, limit }, index) => {
-    if (!isPageSize(pageSize)) {
-      throw invalid(
-        `linux.resources.hugepageLimits[${index}].pageSize`,
-        `expected a size such as 2MB, found "${pageSize}"`,
-      );
-    }
-    const value = `${limit}`;
-    return [
-      // Reservations count when they are made, before any fault (Linux >= 5.7).
-      { file: `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value, ifAbsent: "" },
-      { file: `hugetlb.${pageSize}.limit_in_bytes`, value },
-    ];
-  });
-}
-
-/** "64KB", "2MB", "1GB": it becomes a part of a file's name. */
-function isPageSize(text: string): boolean {
-  const unit = text.slice(-2);
-  const digits = text.slice(0, -2);
-  return (unit === "KB" || unit === "MB" || unit === "GB") && String(Number.parseInt(digits, 10)) === digits;
+  return limits.flatMap(({ pageSize, limit }) => [
+    // Reservations count when they are made, before any fault (Linux >= 5.7).
+    { file: `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value: `${limit}`, ifAbsent: "" },
+    { file: `hugetlb.${pageSize}.limit_in_bytes`, value: `${limit}` },
+  ]);
 }
 
 function planPriorities(priorities: readonly { name: string; priority: number }[]): CgroupWrite[] {

@@ -39,10 +39,7 @@ export function planDeviceRules(rules: readonly DeviceRule[]): CgroupWrite[] {
   for (const [index, rule] of rules.entries()) applyRule(list, rule, `linux.resources.devices[${index}]`);
   for (const rule of defaultRules) applyRule(list, rule, "linux.resources.devices");
   const [all, exceptions] = list.allowAll ? ["devices.allow", "devices.deny"] : ["devices.deny", "devices.allow"];
-  return [
-    { file: all, value: "a" },
-    ...list.entries.map((entry) => ({ file: exceptions, value: formatEntry(entry) })),
-  ];
+  return [{ file: all, value: "a" }, ...list.entries.map((entry) => ({ file: exceptions, value: formatEntry(entry) }))];
 }
 
 function applyRule(list: DeviceList, rule: DeviceRule, jsonPath: string): void {
@@ -51,7 +48,7 @@ function applyRule(list: DeviceList, rule: DeviceRule, jsonPath: string): void {
   const minor = rule.minor ?? any;
   const access = parseAccess(text, jsonPath);
   const kind = rule.type ?? "a";
-  if (kind === "a" && major === any && minor === any && text.length === 3) {
+  if (kind === "a" && major === any && minor === any && access.r && access.w && access.m) {
     list.allowAll = rule.allow;
     list.entries = [];
     return;
@@ -97,12 +94,8 @@ function removeEntry(list: DeviceList, { type, major, minor, access }: Entry, js
 }
 
 function parseAccess(text: string, jsonPath: string): Access {
-  const access = { r: text.includes("r"), w: text.includes("w"), m: text.includes("m") };
-  const count = Number(access.r) + Number(access.w) + Number(access.m);
-  if (text === "" || count !== text.length) {
-    throw invalid(`${jsonPath}.access`, `expected some of the letters r, w and m, found "${text}"`);
-  }
-  return access;
+  if (text === "") throw invalid(`${jsonPath}.access`, "required, but missing");
+  return { r: text.includes("r"), w: text.includes("w"), m: text.includes("m") };
 }
 
 function sameDevices(a: Entry, b: Entry): boolean {

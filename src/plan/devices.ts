@@ -5,7 +5,6 @@ import { S_IFBLK, S_IFCHR, S_IFIFO } from "./constants.ts";
 import { bindsDev } from "./mounts.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath } from "./paths.ts";
-import { invalid } from "./refusal.ts";
 
 /** Every container has these. The device cgroup allows them too (device_rules.ts). */
 const defaultDevices: readonly Device[] = [
@@ -23,16 +22,12 @@ const defaultDevices: readonly Device[] = [
  */
 export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
   if (bindsDev(spec)) return [];
-  const own = (spec.linux?.devices ?? []).map((device, index) => ({
-    ...device,
-    path: cleanPath(device.path),
-    jsonPath: `linux.devices[${index}]`,
-  }));
+  const own = (spec.linux?.devices ?? []).map((device) => ({ ...device, path: cleanPath(device.path) }));
   const operations: Operation[] = [];
   for (const device of defaultDevices) {
-    if (!own.some(({ path }) => path === device.path)) operations.push(planNode(device, "", canMakeNodes));
+    if (!own.some(({ path }) => path === device.path)) operations.push(planNode(device, canMakeNodes));
   }
-  for (const device of own) operations.push(planNode(device, device.jsonPath, canMakeNodes));
+  for (const device of own) operations.push(planNode(device, canMakeNodes));
   operations.push(
     { op: "make_symlink", value: "/proc/self/fd", target: "/dev/fd" },
     { op: "make_symlink", value: "/proc/self/fd/0", target: "/dev/stdin" },
@@ -43,13 +38,10 @@ export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
   return operations;
 }
 
-function planNode(device: Device, jsonPath: string, canMakeNodes: boolean): Operation {
-  const { path, major, minor } = device;
+function planNode(device: Device, canMakeNodes: boolean): Operation {
+  const { path, major = 0, minor = 0 } = device;
   if (device.type === "p") {
-    return { op: "make_device", target: path, type: S_IFIFO, major: 0, minor: 0, ...ownership(device) };
-  }
-  if (major === undefined || minor === undefined) {
-    throw invalid(jsonPath, `"${path}" needs major and minor`);
+    return { op: "make_device", target: path, type: S_IFIFO, major, minor, ...ownership(device) };
   }
   const type = device.type === "b" ? S_IFBLK : S_IFCHR;
   if (!canMakeNodes) return { op: "bind_device", source: path, target: path, type, major, minor };

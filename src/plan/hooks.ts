@@ -6,26 +6,10 @@ import type { Operation } from "./operations.ts";
 import type { HookPlan, LaunchPlan } from "./plan.ts";
 
 /**
- * Stands for the container's pid on the host in the stdin of a run_hook operation. Only init's parent knows the pid,
+ * Stands for the container's pid on the host in the input of a run_hook operation. Only the host side knows the pid,
  * and tells init with `go`; init puts it where this text stands first.
  */
 export const pidMarker = "@PID@";
-
-/** What a hook reads from stdin. The pid is a number, or pidMarker. */
-export type HookState = {
-  ociVersion: string;
-  id: string;
-  status: "creating" | "created" | "running" | "stopped";
-  pid: number | typeof pidMarker;
-  bundle: string;
-  annotations: { [name: string]: string };
-};
-
-/** The state as JSON (runtime-spec, runtime.md "State"). The pid comes first: text of the bundle can't be taken for it. */
-export function formatHookState({ ociVersion, id, status, pid, bundle, annotations }: HookState): string {
-  const rest = JSON.stringify({ ociVersion, id, status, bundle, annotations });
-  return `{"pid":${pid},${rest.slice(1)}`;
-}
 
 /** The hooks of the host side. */
 export function planHostHooks(spec: Spec): LaunchPlan["hooks"] {
@@ -46,15 +30,11 @@ export function planInnerHooks(
 ): Operation[] {
   const list = spec.hooks?.[name] ?? [];
   if (list.length === 0) return [];
-  const stdin = formatHookState({
-    ociVersion: spec.ociVersion,
-    id,
-    status: name === "createContainer" ? "creating" : "created",
-    pid: pidMarker,
-    bundle,
-    annotations: spec.annotations ?? {},
-  });
-  return list.map((hook, index) => ({ op: "run_hook", name, index, ...planHook(hook), stdin }));
+  const status = name === "createContainer" ? "creating" : "created";
+  const { ociVersion, annotations = {} } = spec;
+  // The state as JSON (runtime-spec, "State"). The pid comes first: nothing of the bundle can stand before its marker.
+  const input = `{"pid":${pidMarker},${JSON.stringify({ ociVersion, id, status, bundle, annotations }).slice(1)}`;
+  return list.map((hook, index) => ({ op: "run_hook", name, index, ...planHook(hook), input }));
 }
 
 /** Its environment is what the bundle gives, and nothing of the runtime's or the container's (CVE-2025-23266). */

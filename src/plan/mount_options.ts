@@ -143,7 +143,10 @@ function readOption(parsed: MountOptions, option: string): void {
   }
   // None of the names in the table begins with r and another name in it ("relatime" is "r" and "elatime").
   const tree = option.startsWith("r") ? lookUpAttribute(option.slice(1)) : undefined;
-  if (tree !== undefined) return change(parsed.tree, tree);
+  if (tree !== undefined) {
+    change(parsed.tree, tree);
+    return;
+  }
   const propagation = propagationFlags(option);
   if (propagation !== undefined) {
     parsed.propagation.push(propagation);
@@ -187,4 +190,19 @@ function change(target: AttributeChange, { mask, value }: Attribute): void {
   target.set = (target.set & ~mask) | value;
   // mount_setattr(2) wants the whole access time field cleared when one of its values is set.
   target.clear = value === 0 || mask === MOUNT_ATTR__ATIME ? target.clear | mask : target.clear & ~mask;
+}
+
+/** The attribute fields of mount_bind. */
+export function attributeFields({ own, tree }: MountOptions): {
+  attributesSet: number;
+  attributesClear: number;
+  recursiveSet: number;
+  recursiveClear: number;
+} {
+  return {
+    attributesSet: own.set,
+    attributesClear: own.clear,
+    recursiveSet: tree.set,
+    recursiveClear: tree.clear,
+  };
 }

@@ -5,7 +5,7 @@ import type { Mount, Spec } from "../spec/config.ts";
 import { planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
 import { CLONE_NEWNS, MOUNT_ATTR_RDONLY } from "./constants.ts";
-import { type MountOptions, parseMountOptions } from "./mount_options.ts";
+import { attributeFields, type MountOptions, parseMountOptions } from "./mount_options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath, isWithin } from "./paths.ts";
@@ -99,17 +99,17 @@ function checkProcTarget(mount: Mount, jsonPath: string, target: string): void {
 
 function planMount(plan: MountPlan, parsed: ParsedMount, context: MountContext): void {
   const { mount, jsonPath, options } = parsed;
-  if (options.remount) return planRemount(plan, parsed);
-  if (isBind(mount, options)) return planBind(plan, parsed, context.bundle);
-  switch (mount.type ?? "") {
-    case "":
-    case "none":
-      throw invalid(`${jsonPath}.type`, "a mount that is no bind mount needs the type of its file system");
-    case "cgroup":
-      plan.operations.push(...planCgroupMount(parsed, context));
-      return;
-    default:
-      planFilesystem(plan, parsed, context.mountLabel);
+  const type = mount.type ?? "";
+  if (options.remount) {
+    planRemount(plan, parsed);
+  } else if (isBind(mount, options)) {
+    planBind(plan, parsed, context.bundle);
+  } else if (type === "cgroup") {
+    plan.operations.push(...planCgroupMount(parsed, context));
+  } else if (type === "" || type === "none") {
+    throw invalid(`${jsonPath}.type`, "a mount that is no bind mount needs the type of its file system");
+  } else {
+    planFilesystem(plan, parsed, type, context.mountLabel);
   }
 }
 
@@ -132,28 +132,12 @@ function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedM
   planFurtherPropagation(plan, target, options);
 }
 
-/** The attribute fields of mount_bind. */
-export function attributeFields({ own, tree }: MountOptions): {
-  attributesSet: number;
-  attributesClear: number;
-  recursiveSet: number;
-  recursiveClear: number;
-} {
-  return {
-    attributesSet: own.set,
-    attributesClear: own.clear,
-    recursiveSet: tree.set,
-    recursiveClear: tree.clear,
-  };
-}
-
 // File systems that take "ro" only as the mount's attribute: what they show is the kernel's, or still to be filled.
 const kernelFilesystems = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2", "securityfs", "debugfs", "bpf"];
 /** SELinux can't label these (the kernel does). */
 const unlabelled = ["proc", "sysfs"];
 
-function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount, label: string): void {
-  const type = mount.type!;
+function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount, type: string, label: string): void {
   const data = [...options.superBlock];
   if (options.readOnly && !kernelFilesystems.includes(type)) data.push("ro");
   data.push(...options.data);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // linux.namespaces: which are new, which are joined, and in which step of a start each one is entered.
 import type { IdMapping, Linux, NamespaceType } from "../spec/config.ts";
+import { findNamespace } from "../spec/linux.ts";
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -12,7 +13,6 @@ import {
   CLONE_NEWUTS,
 } from "./constants.ts";
 import type { Operation } from "./operations.ts";
-import { invalid } from "./refusal.ts";
 
 /** The CLONE_NEW* flag of a namespace type. */
 export function namespaceFlag(type: NamespaceType): number {
@@ -55,22 +55,15 @@ export function hasNamespace(namespaces: Namespaces, flag: number): boolean {
 // last: after it, paths of the runtime's /proc no longer mean the same.
 const joinOrder: readonly NamespaceType[] = ["user", "network", "ipc", "uts", "cgroup", "pid", "time", "mount"];
 
-/** Reads linux.namespaces. @throws CONFIG_INVALID for a type that is listed twice. */
+/** Reads linux.namespaces. */
 export function computeNamespaces(linux: Linux): Namespaces {
   const namespaces: Namespaces = { created: 0, joined: 0, joins: [] };
-  const paths: { [type: string]: string } = {};
-  for (const [index, { type, path }] of (linux.namespaces ?? []).entries()) {
-    const flag = namespaceFlag(type);
-    if (hasNamespace(namespaces, flag)) throw invalid(`linux.namespaces[${index}]`, `"${type}" is listed twice`);
-    if (path === undefined) {
-      namespaces.created |= flag;
-    } else {
-      namespaces.joined |= flag;
-      paths[type] = path;
-    }
+  for (const { type, path } of linux.namespaces ?? []) {
+    if (path === undefined) namespaces.created |= namespaceFlag(type);
+    else namespaces.joined |= namespaceFlag(type);
   }
   for (const type of joinOrder) {
-    const source = paths[type];
+    const source = findNamespace(linux, type)?.path;
     if (source !== undefined) namespaces.joins.push({ type, source });
   }
   return namespaces;
@@ -122,35 +115,20 @@ export function planEntry(namespaces: Namespaces): Operation[] {
 }
 
 /** linux.timeOffsets, written before the first process is in the new time namespace. */
-export function planTimeOffsets(linux: Linux, { created }: Namespaces): Operation[] {
-  const offsets = Object.entries(linux.timeOffsets ?? {});
-  if (offsets.length === 0) return [];
-  if ((created & CLONE_NEWTIME) === 0) throw invalid("linux.timeOffsets", "needs a new time namespace");
-  const lines = offsets.map(([clock, { secs, nanosecs }]) => {
-    if (clock !== "monotonic" && clock !== "boottime") {
-      throw invalid(`linux.timeOffsets.${clock}`, "expected monotonic or boottime");
-    }
-    return `${clock} ${secs ?? 0n} ${nanosecs ?? 0}`;
-  });
-  return [{ op: "time_offsets", text: lines.join("\n") }];
+export function planTimeOffsets(linux: Linux): Operation[] {
+  const lines = Object.entries(linux.timeOffsets ?? {}).map(
+    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0n} ${nanosecs ?? 0}`,
+  );
+  return lines.length === 0 ? [] : [{ op: "time_offsets", text: lines.join("\n") }];
 }
 
 /**
  * Texts for /proc/PID/uid_map and gid_map; null where no user namespace is new.
  * A joined one has its maps: those of the bundle, which engines write there too, are not used.
  */
-export function planIdMaps(linux: Linux, { created, joined }: Namespaces): { uid: string; gid: string } | null {
-  const uid = linux.uidMappings ?? [];
-  const gid = linux.gidMappings ?? [];
-  if ((created & CLONE_NEWUSER) !== 0) {
-    if (uid.length === 0) throw invalid("linux.uidMappings", "a new user namespace needs mappings");
-    if (gid.length === 0) throw invalid("linux.gidMappings", "a new user namespace needs mappings");
-    return { uid: formatIdMap(uid), gid: formatIdMap(gid) };
-  }
-  if ((joined & CLONE_NEWUSER) === 0 && uid.length + gid.length > 0) {
-    throw invalid(uid.length > 0 ? "linux.uidMappings" : "linux.gidMappings", "needs a user namespace");
-  }
-  return null;
+export function planIdMaps(linux: Linux, { created }: Namespaces): { uid: string; gid: string } | null {
+  if ((created & CLONE_NEWUSER) === 0) return null;
+  return { uid: formatIdMap(linux.uidMappings ?? []), gid: formatIdMap(linux.gidMappings ?? []) };
 }
 
 function formatIdMap(mappings: IdMapping[]): string {

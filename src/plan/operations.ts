@@ -176,6 +176,11 @@ export const operations = {
     fields: { name: "str", searchPath: "str" },
     doc: "Resolve argv[0] as the user of the process; not found is an error here, at create.",
   },
+  set_home: {
+    code: 75,
+    fields: { uid: "u32" },
+    doc: "Add HOME to the program's environment: the home of `uid` in the container's /etc/passwd, else `/`.",
+  },
   ready: { code: 72, fields: {}, doc: "Tell the host side that all is set up; go on when the container is started." },
   close_descriptors: { code: 73, fields: { first: "u32" }, doc: "Close-on-exec for every descriptor from `first` on." },
   exec: { code: 74, fields: { args: "strs", env: "strs" }, doc: "execve(2) of the program found." },

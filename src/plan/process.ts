@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // process of config.json (or process.json): what the container's process is, and how it becomes that.
-import type { IoPriority, Linux, Process, Rlimit, Scheduler } from "../spec/config.ts";
-import { computeCapabilities } from "./capabilities.ts";
+
+import { capabilityMask, capabilityNames } from "../spec/capabilities.ts";
+import type { Capabilities, IoPriority, Linux, Process, Rlimit, Scheduler } from "../spec/config.ts";
+import { rlimitNumber } from "../spec/rlimits.ts";
 import type { Operation } from "./operations.ts";
-import type { HostFacts, ResourceLimit } from "./plan.ts";
-import { invalid, unsupported } from "./refusal.ts";
+import type { HostFacts, ResourceLimit, SeccompPlan } from "./plan.ts";
+import { invalid, unsupported, warning } from "./refusal.ts";
 
-/** The numbers of Linux, except for MIPS, SPARC and Alpha. */
-const resources = [
-  "RLIMIT_CPU",
-  "RLIMIT_FSIZE",
-  "RLIMIT_DATA",
-  "RLIMIT_STACK",
-  "RLIMIT_CORE",
-  "RLIMIT_RSS",
-  "RLIMIT_NPROC",
-  "RLIMIT_NOFILE",
-  "RLIMIT_MEMLOCK",
-  "RLIMIT_AS",
-  "RLIMIT_LOCKS",
-  "RLIMIT_SIGPENDING",
-  "RLIMIT_MSGQUEUE",
-  "RLIMIT_NICE",
-  "RLIMIT_RTPRIO",
-  "RLIMIT_RTTIME",
-];
-
-/** @throws CONFIG_INVALID for a type that is unknown or given twice, or a soft limit above the hard one */
+/** process.rlimits, with the numbers for prlimit(2). */
 export function planResourceLimits(limits: readonly Rlimit[]): ResourceLimit[] {
-  return limits.map(({ type, soft, hard }, index) => {
-    const jsonPath = `process.rlimits[${index}]`;
-    const resource = resources.indexOf(type);
-    if (resource < 0) throw invalid(`${jsonPath}.type`, `"${type}" is not a resource limit of Linux`);
-    if (limits.findIndex((other) => other.type === type) !== index) {
-      throw invalid(`${jsonPath}.type`, `"${type}" is given twice`);
-    }
-    if (soft > hard) throw invalid(`${jsonPath}.soft`, `${soft} exceeds the hard limit, ${hard}`);
-    return { type, resource, soft, hard };
-  });
+  return limits.map(({ type, soft, hard }) => ({ type, resource: rlimitNumber(type)!, soft, hard }));
 }
 
 /**
@@ -66,15 +39,16 @@ export function planLabels(process: Process, facts: HostFacts): Operation[] {
   return operations;
 }
 
+/** personality(2). */
+const PER_LINUX = 0;
+const PER_LINUX32 = 8;
+
 /** scheduler, ioPriority, linux.personality: while the process may still raise its own priority. */
 export function planScheduling(process: Process, linux: Linux): Operation[] {
   const operations: Operation[] = [];
   const { personality } = linux;
   if (personality !== undefined) {
-    if ((personality.flags ?? []).length > 0) {
-      throw unsupported("linux.personality.flags", "personality flags are not in this version");
-    }
-    operations.push({ op: "set_personality", value: personality.domain === "LINUX32" ? 8 : 0 });
+    operations.push({ op: "set_personality", value: personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX });
   }
   if (process.scheduler !== undefined) operations.push(planScheduler(process.scheduler));
   if (process.ioPriority !== undefined) operations.push(planIoPriority(process.ioPriority));
@@ -139,15 +113,13 @@ function planIoPriority({ class: ioClass, priority }: IoPriority): Operation {
  * Without noNewPrivileges the seccomp filter needs CAP_SYS_ADMIN, so it is loaded before capabilities are given up;
  * with it, planExecution() loads it as late as possible.
  */
-export function planCredentials(process: Process, hasSeccomp: boolean, warnings: string[]): Operation[] {
-  const { user, cwd, args } = process;
-  const noNewPrivileges = process.noNewPrivileges === true;
-  const masks = computeCapabilities(process.capabilities ?? {}, warnings);
+export function planCredentials(process: Process, seccomp: SeccompPlan | null, warnings: string[]): Operation[] {
+  const { user, cwd, args, capabilities = {} } = process;
   const operations: Operation[] = [];
-  if (noNewPrivileges) operations.push({ op: "no_new_privileges" });
-  else if (hasSeccomp) operations.push(emptyFilter());
+  if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
+  else if (seccomp !== null) operations.push(planFilter(seccomp));
   operations.push(
-    { op: "limit_capability_bounds", bounding: masks.bounding },
+    { op: "limit_capability_bounds", bounding: capabilityMask(capabilities.bounding ?? []) },
     {
       op: "set_user",
       uid: user.uid,
@@ -158,10 +130,10 @@ export function planCredentials(process: Process, hasSeccomp: boolean, warnings:
     },
     {
       op: "set_capabilities",
-      effective: masks.effective,
-      permitted: masks.permitted,
-      inheritable: masks.inheritable,
-      ambient: masks.ambient,
+      effective: capabilityMask(capabilities.effective ?? []),
+      permitted: capabilityMask(capabilities.permitted ?? []),
+      inheritable: capabilityMask(capabilities.inheritable ?? []),
+      ambient: capabilityMask(grantableAmbient(capabilities, warnings)),
     },
     { op: "change_directory", path: cwd, create: 0 },
     { op: "find_program", name: args[0]!, searchPath: environmentValue(process.env ?? [], "PATH") ?? "" },
@@ -170,10 +142,27 @@ export function planCredentials(process: Process, hasSeccomp: boolean, warnings:
   return operations;
 }
 
+/**
+ * The kernel raises only ambient capabilities that are both permitted and inheritable. The specification wants those
+ * that can't be granted left out with a warning; the default config.json of engines has some.
+ */
+function grantableAmbient(capabilities: Capabilities, warnings: string[]): string[] {
+  const { ambient = [], permitted = [], inheritable = [] } = capabilities;
+  const [granted, left]: [string[], string[]] = [[], []];
+  for (const name of capabilityNames) {
+    if (!ambient.includes(name)) continue;
+    (permitted.includes(name) && inheritable.includes(name) ? granted : left).push(name);
+  }
+  if (left.length > 0) {
+    warnings.push(warning("process.capabilities.ambient", `not both permitted and inheritable: ${left.join(", ")}`));
+  }
+  return granted;
+}
+
 /** What is left after `start`; startContainer hooks come before it. */
-export function planExecution(process: Process, hasSeccomp: boolean, preserveFds: number): Operation[] {
+export function planExecution(process: Process, seccomp: SeccompPlan | null, preserveFds: number): Operation[] {
   const operations: Operation[] = [];
-  if (hasSeccomp && process.noNewPrivileges === true) operations.push(emptyFilter());
+  if (seccomp !== null && process.noNewPrivileges === true) operations.push(planFilter(seccomp));
   operations.push(
     { op: "close_descriptors", first: 3 + preserveFds },
     { op: "exec", args: process.args, env: planEnvironment(process) },
@@ -182,8 +171,8 @@ export function planExecution(process: Process, hasSeccomp: boolean, preserveFds
 }
 
 /** The filter is compiled, and filled in, by the lifecycle: LaunchPlan.seccomp. */
-function emptyFilter(): Operation {
-  return { op: "load_seccomp", filter: new Uint8Array(0), flags: 0 };
+function planFilter({ flags }: SeccompPlan): Operation {
+  return { op: "load_seccomp", filter: new Uint8Array(0), flags };
 }
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The planner's two ways to say no. Both name the JSON path of what they are about.
+// The planner's ways to say no. All name the JSON path of what they are about.
 import { EdgerunError } from "../errors.ts";
 
 /** config.json contradicts itself or the specification: `invalid("linux.sysctl", "...")`. */
@@ -10,4 +10,9 @@ export function invalid(path: string, text: string): EdgerunError {
 /** Well-formed, but this version or this host does not carry it out. It is never dropped silently. */
 export function unsupported(path: string, text: string): EdgerunError {
   return new EdgerunError("UNSUPPORTED", `config.json: $.${path}: ${text}`);
+}
+
+/** The text for LaunchPlan.warnings: what the specification lets a runtime leave out. */
+export function warning(path: string, text: string): string {
+  return `config.json: $.${path}: ${text}`;
 }

@@ -13,9 +13,10 @@
 // the operators is that of libseccomp's enum scmp_compare. All conditions of a rule must hold.
 import type { Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompSyscall } from "../spec/config.ts";
 import type { SeccompPlan } from "./plan.ts";
-import { invalid, unsupported } from "./refusal.ts";
+import { unsupported } from "./refusal.ts";
 
 const EPERM = 1;
+const ACTION_ERRNO = 3;
 
 function actionNumber(action: SeccompAction, jsonPath: string): number {
   switch (action) {
@@ -27,7 +28,7 @@ function actionNumber(action: SeccompAction, jsonPath: string): number {
     case "SCMP_ACT_TRAP":
       return 2;
     case "SCMP_ACT_ERRNO":
-      return 3;
+      return ACTION_ERRNO;
     case "SCMP_ACT_TRACE":
       return 4;
     case "SCMP_ACT_ALLOW":
@@ -61,16 +62,15 @@ type Lowering = { words: number[]; strings: string[]; indexes: Map<string, numbe
 
 /**
  * Rules that say what the default action says are left out (libseccomp refuses them).
- * @throws UNSUPPORTED for user notification; CONFIG_INVALID for an errno beside an action that returns none
+ * @throws UNSUPPORTED for user notification
  */
 export function planSeccomp(seccomp: Seccomp): SeccompPlan {
   const base = "linux.seccomp";
   if ((seccomp.listenerPath ?? "") !== "") throw unsupported(`${base}.listenerPath`, "is not in this version");
-  if ((seccomp.listenerMetadata ?? "") !== "") throw invalid(`${base}.listenerMetadata`, "needs listenerPath");
   const lowering: Lowering = { words: [], strings: [], indexes: new Map() };
   const { words } = lowering;
   const defaultAction = actionNumber(seccomp.defaultAction, `${base}.defaultAction`);
-  const defaultErrno = errnoFor(defaultAction, seccomp.defaultErrnoRet, `${base}.defaultErrnoRet`);
+  const defaultErrno = seccomp.defaultErrnoRet ?? absentErrno(defaultAction);
   words.push(defaultAction, defaultErrno);
   const architectures = seccomp.architectures ?? [];
   words.push(architectures.length);
@@ -79,9 +79,8 @@ export function planSeccomp(seccomp: Seccomp): SeccompPlan {
   words.push(0);
   let rules = 0;
   for (const [index, syscall] of (seccomp.syscalls ?? []).entries()) {
-    const jsonPath = `${base}.syscalls[${index}]`;
-    const action = actionNumber(syscall.action, `${jsonPath}.action`);
-    const errno = errnoFor(action, syscall.errnoRet, `${jsonPath}.errnoRet`);
+    const action = actionNumber(syscall.action, `${base}.syscalls[${index}].action`);
+    const errno = syscall.errnoRet ?? absentErrno(action);
     if (action === defaultAction && errno === defaultErrno) continue;
     for (const conditions of alternatives(syscall)) {
       lowerRule(lowering, action, errno, syscall.names, conditions);
@@ -134,13 +133,7 @@ function stringIndex({ strings, indexes }: Lowering, text: string): number {
   return strings.length - 1;
 }
 
-const actionErrno = 3;
-const actionTrace = 4;
-
-function errnoFor(action: number, errno: number | undefined, jsonPath: string): number {
-  if (action !== actionErrno && action !== actionTrace) {
-    if (errno === undefined) return 0;
-    throw invalid(jsonPath, "only SCMP_ACT_ERRNO and SCMP_ACT_TRACE return an errno");
-  }
-  return errno ?? (action === actionErrno ? EPERM : 0);
+/** The value that an action returns where the bundle gives none. */
+function absentErrno(action: number): number {
+  return action === ACTION_ERRNO ? EPERM : 0;
 }

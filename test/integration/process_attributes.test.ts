@@ -21,7 +21,7 @@ test("the process has the uid and gid of process.user, in all four kinds", () =>
   assert.equal(fields.Gid, "1001\t1001\t1001\t1001");
 });
 
-test("the largest uid and gid", () => {
+test("the largest uid and gid", lacking({ runc: "1.1 takes no id beyond 2^31" }), () => {
   assert.equal(status(process({ user: { uid: 4294967294, gid: 4294967294 } })).Uid, "4294967294\t4294967294\t4294967294\t4294967294");
 });
 
@@ -61,6 +61,7 @@ for (const [set, field] of sets) {
     if (set === "ambient") capabilities.ambient = narrow;
     if (set === "bounding") for (const [other] of sets) capabilities[other] = narrow;
     else capabilities[set] = narrow;
+    if (set === "permitted") capabilities.effective = narrow;
     assert.equal(status(process({ capabilities, user: { uid: 1000, gid: 1000 } }))[field], execOutcome(set, capabilities));
   });
 }

@@ -45,7 +45,7 @@ for (const [why, values, without] of [
   ["that climbs out by dots", { "net....kernel.core_pattern": "core" }, undefined],
   ["that is empty", { "": "1" }, undefined],
 ] as const) {
-  test(`a sysctl ${why} is refused`, why.startsWith("that climbs out") ? lacking(why.endsWith("dots") ? {} : {}) : {}, () => {
+  test(`a sysctl ${why} is refused`, () => {
     const before = readFileSync("/proc/sys/kernel/core_pattern", "utf8");
     const c = ws.bundle(sysctl({ ...values }, without));
     assert.notEqual(c.create().status, 0);

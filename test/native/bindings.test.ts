@@ -10,11 +10,16 @@ import type { Host, Request } from "../../src/host/functions.ts";
 import { probe } from "./probe/probe.ts";
 
 const device = resolve("build/test/probe/edgerun");
+const sanitized = resolve("build/asan/test/probe/edgerun");
 const addonPath = resolve("build/node/edgerun.node");
 
 /** Runs the probe in the device's engine. */
 function runDevice(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(device, args, { encoding: "utf8", timeout: 60_000 });
+  return runEngine(device, ...args);
+}
+
+function runEngine(program: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
 }
 
 /** Runs the probe on Node's host; what it writes to descriptor 1 is returned. */
@@ -33,16 +38,21 @@ function runNode(...argv: string[]): string {
   return text;
 }
 
-test("both bindings convert every kind of value and error alike", () => {
-  const { status, stdout, stderr } = runDevice("describe");
-  assert.equal(stderr, "");
-  assert.equal(status, 0);
-  assert.deepEqual(stdout.split("\n"), runNode("describe").split("\n"));
-  assert.match(stdout, /"__proto__": \{"x": 1\}/);
-  assert.match(stdout, /18446744073709551615n/);
-  assert.match(stdout, /HOST - x\.json:1:8: duplicate key/);
-  assert.match(stdout, /HOST ENOENT /);
-});
+for (const [name, program] of [
+  ["the device's", device],
+  ["the sanitized", sanitized],
+] as const) {
+  test(`${name} binding and Node's convert every kind of value and error alike`, () => {
+    const { status, stdout, stderr } = runEngine(program, "describe");
+    assert.equal(stderr, "");
+    assert.equal(status, 0);
+    assert.deepEqual(stdout.split("\n"), runNode("describe").split("\n"));
+    assert.match(stdout, /"__proto__": \{"x": 1\}/);
+    assert.match(stdout, /18446744073709551615n/);
+    assert.match(stdout, /HOST - x\.json:1:8: duplicate key/);
+    assert.match(stdout, /HOST ENOENT /);
+  });
+}
 
 test("the request holds what came with the invocation", () => {
   const { stdout } = runDevice("request", "a b", "é");

@@ -73,7 +73,11 @@ export function writeKey(directory: string, name: string, text: string, mode = 0
 export function failure(code: ErrorCode, text: string): (error: unknown) => true {
   return (error) => {
     if (!(error instanceof EdgerunError)) throw error;
-    const problem = error.message.includes("\n") ? "more than one line" : error.message.includes(text) ? "" : "other text";
+    const problem = error.message.includes("\n")
+      ? "more than one line"
+      : error.message.includes(text)
+        ? ""
+        : "other text";
     if (error.code === code && problem === "") return true;
     throw new Error(`expected ${code} with "${text}", found ${error.code} (${problem}): ${error.message}`);
   };

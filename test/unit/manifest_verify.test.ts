@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signed manifests against the verifier: tokens come from jose, so both sides of the format are checked.
 import assert from "node:assert/strict";
-import { createHmac, sign as signDer, KeyObject } from "node:crypto";
+import { createHmac, KeyObject, sign as signDer } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { compactVerify, importJWK } from "jose";
 import { readTrustStore } from "../../src/manifest/trust.ts";
@@ -79,7 +79,10 @@ test("an ES256 signature in DER instead of r||s", async (t) => {
   const token = await signToken(owner, exampleManifest());
   const signed = token.slice(0, token.lastIndexOf("."));
   const der = signDer("sha256", Buffer.from(signed), { key: KeyObject.from(owner.privateKey), dsaEncoding: "der" });
-  assert.throws(() => verify(t, `${signed}.${der.toString("base64url")}`, owner), failure("MANIFEST_INVALID", "not valid"));
+  assert.throws(
+    () => verify(t, `${signed}.${der.toString("base64url")}`, owner),
+    failure("MANIFEST_INVALID", "not valid"),
+  );
 });
 
 test("headers that choose a key, change the format, or are critical", async (t) => {

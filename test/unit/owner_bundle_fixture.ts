@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { geteuid } from "node:process";
 import type { TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type Headers, pack } from "tar-stream";
+import { type Header, pack } from "tar-stream";
 
 /** The option for tests that need to be root. */
 export const asRoot = { skip: geteuid?.() === 0 ? false : "needs root" };
@@ -31,7 +31,7 @@ export function temporaryDirectory(t: TestContext): string {
 }
 
 /** A tar entry for tar-stream; a Buffer is taken as blocks that are ready. */
-export type Member = (Headers & { data?: string; pax?: Record<string, string> }) | Buffer;
+export type Member = (Partial<Header> & { name: string; data?: string }) | Buffer;
 
 /** A tar of the members. Times are 0 unless said. */
 export async function makeTar(members: readonly Member[]): Promise<Buffer> {
@@ -47,7 +47,7 @@ export async function makeTar(members: readonly Member[]): Promise<Buffer> {
     stream.entry({ mtime: new Date(0), ...header, name }, data ?? "");
     stream.finalize();
     const blocks: Buffer[] = [];
-    for await (const block of stream) blocks.push(block);
+    for await (const block of stream) blocks.push(block as Buffer);
     parts.push(Buffer.concat(blocks).subarray(0, -1024)); // the marker at the end comes once
   }
   return Buffer.concat([...parts, Buffer.alloc(1024)]);
@@ -166,6 +166,6 @@ export function listTree(root: string): string[] {
 
 /** The extended attributes below the directory, as getfattr writes them. */
 export function listAttributes(root: string): string[] {
-  const { stdout } = spawnSync("getfattr", ["-Rhd", "-m-", "-ehex", "."], { cwd: root, encoding: "utf8" });
+  const { stdout } = spawnSync("getfattr", ["-Rhd", "-m-", "-ehex", "."], { cwd: root, encoding: "latin1" });
   return (stdout ?? "").split("\n").sort();
 }

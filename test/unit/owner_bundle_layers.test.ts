@@ -19,9 +19,13 @@ import {
   temporaryDirectory,
 } from "./owner_bundle_fixture.ts";
 
-/** Unpacks layers beside a directory that nothing may change; returns the rootfs. */
-async function unpack(t: TestContext, ...layers: Member[][]): Promise<string> {
-  const base = temporaryDirectory(t);
+/** Unpacks layers into a directory of the test's; returns the rootfs. */
+function unpack(t: TestContext, ...layers: Member[][]): Promise<string> {
+  return unpackIn(temporaryDirectory(t), ...layers);
+}
+
+/** Unpacks layers beside BASE/outside, ../../outside from the rootfs, which nothing may change. */
+async function unpackIn(base: string, ...layers: Member[][]): Promise<string> {
   const layout = join(base, "layout");
   mkdirSync(join(base, "outside/directory"), { recursive: true });
   writeFileSync(join(base, "outside/file"), "secret");
@@ -101,14 +105,14 @@ test("bundle sets extended attributes, binary ones too, on names of any bytes", 
   const rootfs = await unpack(t, [
     paxEntry({ "SCHILY.xattr.security.capability": capability, "SCHILY.xattr.user.empty": "", path: "pi\xff ng\n" }),
     rawEntry({}, "ping"),
-    paxEntry({ "SCHILY.xattr.user.d=\\": "1" }),
+    paxEntry({ "SCHILY.xattr.user.d\\": "=1" }),
     rawEntry({ typeflag: "5", name: "d" }),
   ]);
   const attributes = listAttributes(rootfs).join("\n");
-  assert.match(attributes, /# file: pi\\377 ng\\012/);
+  assert.match(attributes, /# file: pi\xff ng\\012\n/);
   assert.match(attributes, /security\.capability=0x0100000280040000000000000000000000000000/);
   assert.match(attributes, /user\.empty/);
-  assert.match(attributes, /user\.d\\075\\134=0x31/);
+  assert.match(attributes, /user\.d\\134=0x3d31/);
 });
 
 test("bundle gives a directory the attributes of its last entry only", asRoot, async (t) => {
@@ -246,7 +250,7 @@ test("bundle takes absolute names as relative to the root", asRoot, async (t) =>
   assert.deepEqual(paths(rootfs), ["etc", "etc/passwd", "x", "y", "z"]);
 });
 
-for (const name of ["../outside/file", "a/../../outside/file", "/../outside/x", "a/..", ".."]) {
+for (const name of ["../../outside/file", "a/../../../outside/file", "/../../outside/x", "a/..", ".."]) {
   test(`bundle refuses the name ${name}`, asRoot, async (t) => {
     await assert.rejects(unpack(t, [directory("a"), rawEntry({ name }, "x")]), /has the unsafe name/);
     await assert.rejects(unpack(t, [directory("a"), rawEntry({ name, typeflag: "5" })]), /has the unsafe name/);
@@ -274,39 +278,49 @@ test("bundle doesn't let anything but a directory be the root", asRoot, async (t
   }
 });
 
-// --- planted links: `link` points out of the root by every way of writing it
+// --- planted links, which point out of the root by every way of writing it
 
-for (const target of [
-  "../outside",
-  "../../../outside",
-  "/../outside",
-  "/proc/self/cwd/../outside",
-  "x/../../outside",
-]) {
-  test(`bundle writes nothing through a link to ${target}`, asRoot, async (t) => {
-    const plant = [directory("x"), symlink("link", target)];
-    for (const layers of [
-      [[...plant, file("link/file", "evil")]],
-      [plant, [file("link/file", "evil"), directory("link/directory")]],
-      [plant, [symlink("link/file", "evil"), { name: "link/fifo", type: "fifo" } as Member]],
-      [plant, [{ name: "link/device", type: "character-device", devmajor: 1, devminor: 3 } as Member]],
-      [plant, [file("link/.wh.file"), file("link/.wh..wh..opq")]],
-      [plant, [symlink("second", "link"), file("second/file", "evil")]],
+const targets: [string, (base: string) => string][] = [
+  ["../../outside", () => "../../outside"],
+  ["x/../../../outside", () => "x/../../../outside"],
+  ["an absolute path", (base) => join(base, "outside")],
+  ["an absolute path by way of ..", (base) => `/../..${join(base, "outside")}`],
+  ["/proc/self/root", (base) => `/proc/self/root${join(base, "outside")}`],
+];
+for (const [what, target] of targets) {
+  test(`bundle writes nothing through a link to ${what}`, asRoot, async (t) => {
+    const first = temporaryDirectory(t);
+    const plant = (base: string) => [directory("x"), symlink("link", target(base))];
+    const rootfs = await unpackIn(first, [...plant(first), file("link/file", "evil")]);
+    // The twin: it is inside now.
+    const inside = target(first).startsWith("/") ? target(first).replace("/../..", "") : "outside";
+    assert.equal(read(rootfs, inside, "file"), "evil");
+
+    for (const attack of [
+      [file("link/file", "evil"), directory("link/directory")],
+      [symlink("link/file", "evil"), { name: "link/fifo", type: "fifo" } as Member],
+      [{ name: "link/device", type: "character-device", devmajor: 1, devminor: 3 } as Member],
+      [{ name: "link/", type: "directory", mode: 0o777, uid: 1 } as Member],
+      [file("link/.wh.file"), file("link/.wh..wh..opq")],
+      [symlink("second", "link"), file("second/file", "evil")],
+      [file("own"), hardLink("link/own", "own")],
     ]) {
-      await unpack(t, ...layers); // and compares what is outside
+      const base = temporaryDirectory(t);
+      await unpackIn(base, plant(base), attack); // and compares what is outside
     }
   });
 
-  test(`bundle makes no hard link through a link to ${target}`, asRoot, async (t) => {
-    const layer = [directory("x"), symlink("link", target), hardLink("stolen", "link/file")];
-    await assert.rejects(unpack(t, layer), /no file "link\/file" to link to/);
+  test(`bundle makes no hard link through a link to ${what}`, asRoot, async (t) => {
+    const base = temporaryDirectory(t);
+    const layer = [directory("x"), symlink("link", target(base)), hardLink("stolen", "link/file")];
+    await assert.rejects(unpackIn(base, layer), /no file "link\/file" to link to/);
   });
 }
 
 test("bundle doesn't write through a link at the end of a name", asRoot, async (t) => {
   const rootfs = await unpack(
     t,
-    [symlink("f", "../outside/file"), symlink("d", "../outside/directory")],
+    [symlink("f", "../../outside/file"), symlink("d", "../../outside/directory")],
     [file("f", "inside"), { name: "d", type: "directory", mode: 0o700, uid: 1 }],
   );
   assert.equal(read(rootfs, "f"), "inside");
@@ -315,7 +329,7 @@ test("bundle doesn't write through a link at the end of a name", asRoot, async (
 
 test("bundle changes no file outside by metadata of a link or of a hard link to a link", asRoot, async (t) => {
   const rootfs = await unpack(t, [
-    { name: "s", type: "symlink", linkname: "../outside/file", uid: 9, mode: 0o777 },
+    { name: "s", type: "symlink", linkname: "../../outside/file", uid: 9, mode: 0o777 },
     { name: "h", type: "link", linkname: "s", uid: 10, mode: 0o4777 },
     file("h", "replaced"),
   ]);

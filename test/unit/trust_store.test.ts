@@ -49,7 +49,10 @@ test("a directory that is a link, a file, or writable by others", async (t) => {
   const link = join(makeDirectory(t), "trust");
   symlinkSync(directory, link);
   assert.throws(() => readTrustStore(host, link, uid), failure("MANIFEST_INVALID", "is not a directory"));
-  assert.throws(() => readTrustStore(host, `${directory}/owner0.jwk`, uid), failure("MANIFEST_INVALID", "not a directory"));
+  assert.throws(
+    () => readTrustStore(host, `${directory}/owner0.jwk`, uid),
+    failure("MANIFEST_INVALID", "not a directory"),
+  );
   for (const mode of [0o775, 0o757]) {
     chmodSync(directory, mode);
     assert.throws(() => readTrustStore(host, directory, uid), failure("MANIFEST_INVALID", "writable by others"));

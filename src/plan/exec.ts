@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `exec` will do: a second process in a running container.
+import type { Process, Spec } from "../spec/config.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER } from "./constants.ts";
+import type { ProcessOptions } from "./launch.ts";
+import { computeRunningNamespaces, hasNamespace, planEntry } from "./namespaces.ts";
+import type { Operation } from "./operations.ts";
+import type { HostFacts, LaunchPlan } from "./plan.ts";
+import {
+  planCredentials,
+  planExecution,
+  planLabels,
+  planResourceLimits,
+  planScheduling,
+  planTerminal,
+} from "./process.ts";
+import { planSeccomp } from "./seccomp.ts";
+
+export type ExecInput = {
+  /** The spec that the container was started with. */
+  spec: Spec;
+  /** The process to start, complete: nothing of spec.process is added. */
+  process: Process;
+  id: string;
+  /** The container's first process, in the runtime's pid namespace. */
+  initPid: number;
+  /** Absolute paths of the cgroups to join; they exist. */
+  cgroups: readonly string[];
+  facts: HostFacts;
+  options: ProcessOptions;
+};
+
+/**
+ * A plan for the same handshake as planLaunch()'s. Labels and the root of a container without a mount namespace come
+ * first, while the runtime's own /proc is in sight: one that the container made is not trusted.
+ * @throws EdgerunError as planLaunch() does
+ */
+export function planExec({ spec, process, id, initPid, cgroups, facts, options }: ExecInput): LaunchPlan {
+  const { linux = {} } = spec;
+  const warnings: string[] = [];
+  const namespaces = computeRunningNamespaces(linux, initPid);
+  const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
+  const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
+  const operations: Operation[] = [
+    ...planLabels(process, facts),
+    ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
+    ...planEntry(namespaces),
+    { op: "wait_go" },
+    ...(hasNamespace(namespaces, CLONE_NEWUSER) ? [{ op: "set_ids_in_userns" } as const] : []),
+    // The mount namespace that was joined has the container's root as its own.
+    ownMounts ? openRoot("/") : { op: "chroot" },
+    ...(options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` } as const]),
+    ...planTerminal(process, false),
+    ...planScheduling(process, linux),
+    ...planCredentials(process, seccomp, warnings),
+    ...planExecution(process, seccomp, options.preserveFds),
+  ];
+  return {
+    version: 1,
+    cloneFlags: 0,
+    preserveFds: options.preserveFds,
+    cgroups: cgroups.map((path) => ({ path, inherit: [], writes: [] })),
+    idMaps: null,
+    oomScoreAdj: process.oomScoreAdj ?? null,
+    resourceLimits: planResourceLimits(process.rlimits ?? []),
+    hooks: { prestart: [], createRuntime: [], poststart: [], poststop: [] },
+    seccomp,
+    operations,
+    warnings,
+  };
+}
+
+function openRoot(source: string): Operation {
+  return { op: "open_root", source, attach: 0, propagation: 0 };
+}

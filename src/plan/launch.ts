@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `create` and `run` will do, computed from the effective spec and the host's facts. Pure: the same input gives
+// the same plan, byte for byte.
+import type { Linux, Spec } from "../spec/config.ts";
+import { computeCgroupDirectories, planCgroups } from "./cgroups.ts";
+import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
+import { planDevices } from "./devices.ts";
+import { planHostHooks, planInnerHooks } from "./hooks.ts";
+import { propagationFlags } from "./mount_options.ts";
+import { planMounts } from "./mounts.ts";
+import {
+  computeCloneFlags,
+  computeNamespaces,
+  hasNamespace,
+  type Namespaces,
+  planEntry,
+  planIdMaps,
+  planTimeOffsets,
+} from "./namespaces.ts";
+import type { Operation } from "./operations.ts";
+import { cleanPath } from "./paths.ts";
+import type { HostFacts, LaunchPlan } from "./plan.ts";
+import {
+  planCredentials,
+  planExecution,
+  planLabels,
+  planResourceLimits,
+  planScheduling,
+  planTerminal,
+} from "./process.ts";
+import { invalid, unsupported } from "./refusal.ts";
+import { planSeccomp } from "./seccomp.ts";
+import { planSysctls } from "./sysctl.ts";
+
+/** What the command line decides about a process. */
+export type ProcessOptions = {
+  /** Keep the caller's session keyring. */
+  noNewKeyring: boolean;
+  /** How many descriptors from 3 on stay open in the container. */
+  preserveFds: number;
+};
+
+export type LaunchOptions = ProcessOptions & {
+  /** MS_MOVE and chroot instead of pivot_root (a root on a ramfs). */
+  noPivot: boolean;
+  /** cgroupsPath is `slice:prefix:name`. */
+  systemdCgroup: boolean;
+};
+
+export type LaunchInput = {
+  /** As decodeSpec() accepts it, after policy. */
+  spec: Spec;
+  id: string;
+  /** Absolute, links resolved. */
+  bundle: string;
+  /** root.path: absolute, links resolved. */
+  rootfs: string;
+  facts: HostFacts;
+  options: LaunchOptions;
+};
+
+/**
+ * @throws EdgerunError UNSUPPORTED for what this version or this host can't do, CONFIG_INVALID for what contradicts
+ * itself; both name the JSON path
+ */
+export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchInput): LaunchPlan {
+  const { process, linux = {} } = spec;
+  refuseUnsupported(linux, options);
+  const warnings: string[] = [];
+  const namespaces = computeNamespaces(linux);
+  const directories = computeCgroupDirectories(linux, id, facts);
+  const cgroups = planCgroups(linux, directories, facts, warnings);
+  const hooks = planHostHooks(spec);
+  const hasHostHooks = hooks.prestart.length + hooks.createRuntime.length > 0;
+  const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
+  const inUserNamespace = hasNamespace(namespaces, CLONE_NEWUSER);
+  const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
+  const mounts = planMounts(spec.mounts ?? [], {
+    bundle,
+    namespaces,
+    facts,
+    cgroups: directories,
+    mountLabel: planMountLabel(linux, facts),
+  });
+
+  const operations: Operation[] = [
+    // Beside the host side, which makes cgroups and writes the record.
+    ...planEntry(namespaces),
+    ...planTimeOffsets(linux),
+    ...planRoot(linux, rootfs, ownMounts, options),
+    { op: "wait_go" },
+    ...planAfterGo(namespaces),
+    // What the container sees; all of it below the root's descriptor.
+    ...mounts.operations,
+    ...planDevices(spec, facts.initialUserNamespace && !inUserNamespace),
+    ...(hasHostHooks ? [{ op: "host_hooks" } as const] : []),
+    ...planInnerHooks(spec, "createContainer", { id, bundle }),
+    // What needs the runtime's own procfs.
+    ...planSysctls(linux),
+    ...planKeyring(id, options),
+    ...planLabels(process, facts),
+    // Nothing is made in the root after this.
+    ...planWorkingDirectory(process.cwd),
+    ...mounts.late,
+    ...(linux.maskedPaths ?? []).map((path) => ({ op: "mask_path", target: cleanPath(path) }) as const),
+    ...(linux.readonlyPaths ?? []).map((path) => ({ op: "readonly_path", target: cleanPath(path) }) as const),
+    ...planSwitch(spec, ownMounts, options),
+    ...planNames(spec),
+    ...planTerminal(process, ownMounts),
+    ...planScheduling(process, linux),
+    ...planCredentials(process, seccomp, warnings),
+    // After `start`.
+    ...planInnerHooks(spec, "startContainer", { id, bundle }),
+    ...planExecution(process, seccomp, options.preserveFds),
+  ];
+  return {
+    version: 1,
+    cloneFlags: computeCloneFlags(namespaces),
+    preserveFds: options.preserveFds,
+    cgroups,
+    idMaps: planIdMaps(linux, namespaces),
+    oomScoreAdj: process.oomScoreAdj ?? null,
+    resourceLimits: planResourceLimits(process.rlimits ?? []),
+    hooks,
+    seccomp,
+    operations,
+    warnings,
+  };
+}
+
+/** What config.json may ask for and this version does not carry out. Left out, it would be a weaker container. */
+function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
+  if (options.systemdCgroup) throw unsupported("linux.cgroupsPath", "systemd's cgroups are not in this version");
+  for (const name of ["memoryPolicy", "intelRdt"] as const) {
+    if (linux[name] !== undefined) throw unsupported(`linux.${name}`, "is not in this version");
+  }
+  if (Object.keys(linux.netDevices ?? {}).length > 0) throw unsupported("linux.netDevices", "is not in this version");
+}
+
+function planMountLabel(linux: Linux, facts: HostFacts): string {
+  const label = linux.mountLabel ?? "";
+  if (label !== "" && !facts.securityModules.includes("selinux")) {
+    throw unsupported("linux.mountLabel", "SELinux is not enabled on this host");
+  }
+  return label;
+}
+
+/**
+ * Without a mount namespace of its own the container shares the host's mounts: nothing about them may change.
+ * The host's mounts are slaves in the new namespace, so that what is unmounted on the host does not live on in here;
+ * linux.rootfsPropagation asks for more where it is "shared".
+ */
+function planRoot(linux: Linux, rootfs: string, ownMounts: boolean, options: LaunchOptions): Operation[] {
+  const wanted = linux.rootfsPropagation;
+  if (!ownMounts) {
+    if (wanted !== undefined) throw invalid("linux.rootfsPropagation", "needs a mount namespace");
+    return [{ op: "open_root", source: rootfs, attach: 0, propagation: 0 }];
+  }
+  if (options.noPivot && (wanted === "private" || wanted === "rprivate")) {
+    throw unsupported("linux.rootfsPropagation", `"${wanted}" is not safe without pivot_root`);
+  }
+  const propagation = wanted === undefined ? 0 : propagationFlags(wanted)!;
+  const ofHost = wanted === "shared" || wanted === "rshared" ? propagation | MS_REC : MS_SLAVE | MS_REC;
+  return [
+    { op: "set_propagation", flags: ofHost },
+    { op: "open_root", source: rootfs, attach: 1, propagation },
+  ];
+}
+
+/** Id maps are written and the cgroups are joined: the process may become root of its user namespace. */
+function planAfterGo(namespaces: Namespaces): Operation[] {
+  const operations: Operation[] = [];
+  if (hasNamespace(namespaces, CLONE_NEWUSER)) operations.push({ op: "set_ids_in_userns" });
+  if ((namespaces.created & CLONE_NEWCGROUP) !== 0) operations.push({ op: "unshare", flags: CLONE_NEWCGROUP });
+  return operations;
+}
+
+function planKeyring(id: string, options: ProcessOptions): Operation[] {
+  return options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` }];
+}
+
+/** process.cwd is made where it is missing, while the root can still be written to. */
+function planWorkingDirectory(cwd: string): Operation[] {
+  const target = cleanPath(cwd);
+  return target === "/" ? [] : [{ op: "make_directory", target, mode: 0o755 }];
+}
+
+function planSwitch({ root }: Spec, ownMounts: boolean, options: LaunchOptions): Operation[] {
+  if (!ownMounts) {
+    if (root.readonly === true) throw invalid("root.readonly", "needs a mount namespace");
+    return [{ op: "chroot" }];
+  }
+  const operations: Operation[] = [];
+  if (root.readonly === true) operations.push({ op: "root_attributes", attributesSet: MOUNT_ATTR_RDONLY });
+  operations.push({ op: "pivot_root", noPivot: options.noPivot ? 1 : 0 });
+  return operations;
+}
+
+function planNames({ hostname = "", domainname = "" }: Spec): Operation[] {
+  const operations: Operation[] = [];
+  if (hostname !== "") operations.push({ op: "set_hostname", name: hostname });
+  if (domainname !== "") operations.push({ op: "set_domainname", name: domainname });
+  return operations;
+}
