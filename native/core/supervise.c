@@ -152,6 +152,8 @@ int er_supervise_process(const union er_arg *args, struct er_result *result, str
 {
 	int have_stdin = fcntl(STDIN_FILENO, F_GETFD) >= 0; // asked before a descriptor of ours gets its number
 	struct supervisor supervisor = {.pid = (pid_t)args[0].number, .pidfd = (int)args[1].number};
+	if (supervisor.pidfd < 0)
+		return er_fail(error, EBADF, "supervise \"pid %d\"", supervisor.pid);
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return er_fail(error, errno, "supervise \"pid %d\"", supervisor.pid);
