@@ -5,6 +5,7 @@
 #include "host.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -142,10 +144,32 @@ static int make_start_socket(const char *path, int lowest)
 struct child {
 	int init_fd, plan_fd, control_fd, start_fd;
 	unsigned first_closed;
+	int in_user_namespace;
 	char *arguments[5];
 	sigset_t signals;
 	int error;
 };
+
+/**
+ * In a new user namespace a process has every capability, but until its id maps are written it is not root there, and
+ * exec would take them all. Ambient capabilities stay (capabilities(7)).
+ */
+static int keep_capabilities_over_exec(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2];
+	if (syscall(SYS_capget, &header, sets) != 0)
+		return -1;
+	sets[0].inheritable = sets[0].permitted;
+	sets[1].inheritable = sets[1].permitted;
+	if (syscall(SYS_capset, &header, sets) != 0)
+		return -1;
+	for (unsigned capability = 0; capability < 64; capability++)
+		if (sets[capability / 32].permitted >> capability % 32 & 1 &&
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
+			return -1;
+	return 0;
+}
 
 static int run_child(void *data)
 {
@@ -160,6 +184,8 @@ static int run_child(void *data)
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
 		if (kept[i] >= 0 && fcntl(kept[i], F_SETFD, 0) != 0)
 			goto failed;
+	if (child->in_user_namespace && keep_capabilities_over_exec() != 0)
+		goto failed;
 	if (sigprocmask(SIG_SETMASK, &child->signals, NULL) != 0)
 		goto failed;
 	syscall(SYS_execveat, child->init_fd, "", child->arguments, no_environment, AT_EMPTY_PATH);
@@ -219,6 +245,7 @@ int er_launch_init(const union er_arg *args, struct er_result *result, struct er
 	struct child child = {
 		.init_fd = init_fd, .plan_fd = plan_fd, .control_fd = init_control, .start_fd = start_fd,
 		.first_closed = (unsigned)lowest,
+		.in_user_namespace = (clone_flags & CLONE_NEWUSER) != 0,
 		.arguments = {(char[]){"edgerun-init"}, numbers[0], numbers[1], numbers[2], NULL},
 	};
 	int pidfd = -1;

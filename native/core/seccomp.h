@@ -13,8 +13,8 @@
 /**
  * A profile, as the brain sends it. Words: default action, its errno; the number of architectures, each an index into
  * strings ("SCMP_ARCH_X86_64"); the number of rules, and for each: action, its errno, the number of system calls and
- * their names' indexes, the number of conditions (all must hold) and for each: argument, comparison (enum scmp_compare),
- * value and second value, each as low and high word. Actions: see seccomp_generate.c.
+ * their names' indexes, the number of conditions (all must hold) and for each: argument, comparison (enum
+ * scmp_compare), value and second value, each as low and high word. Actions: see seccomp_generate.c.
  */
 struct er_seccomp_profile {
 	const uint32_t *words;

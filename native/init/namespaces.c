@@ -50,6 +50,7 @@ void do_fork(const struct op_fork *op)
 		_exit(0);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	setsid(); // the parent was the leader of its session; only a leader can have a terminal
 }
 
 void do_set_ids_in_userns(void)

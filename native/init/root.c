@@ -72,22 +72,30 @@ void do_open_root(const struct op_open_root *op)
 	init.root_fd = tree_fd;
 }
 
+/** Old and new root stacked on one directory: no place for the old one is needed in the container's tree. */
+static void pivot(void)
+{
+	int old_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old_fd < 0)
+		fail(errno, "open the host's root");
+	if (syscall(SYS_pivot_root, ".", ".") != 0)
+		fail(errno, "pivot_root");
+	// What is unmounted here must not be unmounted on the host.
+	struct mount_attr attributes = {.propagation = MS_SLAVE};
+	if (sys_mount_setattr(old_fd, AT_RECURSIVE, &attributes) != 0 || fchdir(old_fd) != 0 || umount2(".", MNT_DETACH) != 0)
+		fail(errno, "detach the host's root");
+	close(old_fd);
+}
+
 void do_pivot_root(const struct op_pivot_root *op)
 {
 	if (fchdir(init.root_fd) != 0)
 		fail(errno, "enter the root file system");
-	if (op->noPivot) {
-		// For a host whose root is the initramfs: it can't be pivoted away. The container's root is moved over it.
-		if (mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0)
-			fail(errno, "move the root file system to \"/\"");
-	} else {
-		// Old and new root stacked on one directory: no place for the old one is needed in the container's tree.
-		if (syscall(SYS_pivot_root, ".", ".") != 0)
-			fail(errno, "pivot_root");
-		// What is unmounted here must not be unmounted on the host.
-		if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) != 0 || umount2(".", MNT_DETACH) != 0)
-			fail(errno, "detach the host's root");
-	}
+	if (!op->noPivot)
+		pivot();
+	// For a host whose root is the initramfs: it can't be pivoted away. The container's root is moved over it.
+	else if (mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0)
+		fail(errno, "move the root file system to \"/\"");
 	if (chdir("/") != 0)
 		fail(errno, "enter \"/\"");
 	if (init.root_propagation != 0 && mount(NULL, "/", NULL, init.root_propagation, NULL) != 0)

@@ -56,7 +56,12 @@ export type SetupHandlers = {
 
 /** Init may go on: cgroups and id maps are in place. */
 export function goAhead(host: Host, init: InitProcess): void {
-  host.tellInit(init.controlFd, messages.go, init.pid);
+  try {
+    host.tellInit(init.controlFd, messages.go, init.pid);
+  } catch (error) {
+    if (!(error instanceof EdgerunError && error.errno === "EPIPE")) throw error;
+    throw unexpected(receive(host, init, 0)); // it failed meanwhile, and said why
+  }
 }
 
 /**

@@ -21,7 +21,7 @@ import {
 export type AdmissionPaths = {
   /** /etc/edgerun/trust */
   trustDirectory: string;
-  /** The bundle's directory: its capability.jws is taken where no manifest is named. */
+  /** The bundle's directory: its manifest.jws is taken where no manifest is named. */
   bundle: string;
   /** /etc/edgerun/manifests: where a manifest is looked up last, by the image's digest, as HEX.jws. */
   manifestDirectory: string;
@@ -58,11 +58,11 @@ export function admitBundle(host: Host, spec: Spec, paths: AdmissionPaths, uid =
 /** A manifest is signed, so it may lie anywhere: where it was found says nothing about what it may grant. */
 function findManifestFile(host: Host, spec: Spec, paths: AdmissionPaths): string {
   if (paths.manifestFile !== undefined) return paths.manifestFile;
-  const beside = `${paths.bundle}/capability.jws`;
+  const beside = `${paths.bundle}/manifest.jws`;
   if (host.fileInfo(beside, 1) !== null) return beside;
   const image = spec.annotations?.[imageDigestAnnotation];
   if (image === undefined) {
-    throw manifestRequired('name it with --manifest, or put it into the bundle as "capability.jws"');
+    throw manifestRequired('name it with --manifest, or put it into the bundle as "manifest.jws"');
   }
   if (!isImageDigest(image)) {
     throw invalidManifest(`the bundle's annotation "${imageDigestAnnotation}" is not a digest: ${quote(image)}`);

@@ -22,6 +22,13 @@ export const MOUNT_ATTR__ATIME = 0x70;
 export const MOUNT_ATTR_NODIRATIME = 0x80;
 export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
+/** mount(2): flags of a file system's super block. */
+export const MS_RDONLY = 0x1;
+export const MS_SYNCHRONOUS = 0x10;
+export const MS_MANDLOCK = 0x40;
+export const MS_DIRSYNC = 0x80;
+export const MS_LAZYTIME = 0x2000000;
+
 /** mount(2): propagation. */
 export const MS_REC = 0x4000;
 export const MS_UNBINDABLE = 0x20000;

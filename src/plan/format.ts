@@ -82,6 +82,13 @@ const attributeFlags: FlagNames = [
   ["NODIRATIME", kernel.MOUNT_ATTR_NODIRATIME],
   ["NOSYMFOLLOW", kernel.MOUNT_ATTR_NOSYMFOLLOW],
 ];
+const superFlags: FlagNames = [
+  ["RDONLY", kernel.MS_RDONLY],
+  ["SYNCHRONOUS", kernel.MS_SYNCHRONOUS],
+  ["MANDLOCK", kernel.MS_MANDLOCK],
+  ["DIRSYNC", kernel.MS_DIRSYNC],
+  ["LAZYTIME", kernel.MS_LAZYTIME],
+];
 const propagationNames: FlagNames = [
   ["REC", kernel.MS_REC],
   ["UNBINDABLE", kernel.MS_UNBINDABLE],
@@ -104,6 +111,7 @@ function formatField(op: string, field: string, kind: string, value: unknown): s
   if (field.startsWith("attributes") || field.startsWith("recursive")) {
     return field === "recursive" ? "yes" : formatFlags(number, attributeFlags);
   }
+  if (field === "superFlags") return formatFlags(number, superFlags);
   if (field === "propagation" || op === "set_propagation") return formatFlags(number, propagationNames);
   if (op === "unshare" || op === "fork" || op === "join_namespace") return formatFlags(number, cloneFlags);
   if (field === "type") return number === kernel.S_IFIFO ? "p" : number === kernel.S_IFBLK ? "b" : "c";

@@ -13,10 +13,14 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
   MS_PRIVATE,
   MS_REC,
   MS_SHARED,
   MS_SLAVE,
+  MS_SYNCHRONOUS,
   MS_UNBINDABLE,
 } from "./constants.ts";
 
@@ -36,8 +40,8 @@ export type MountOptions = {
   tree: AttributeChange;
   /** MS_* flags, in order. */
   propagation: number[];
-  /** Flags of the super block that fsconfig(2) knows for every file system: sync, dirsync, lazytime, mand. */
-  superBlock: string[];
+  /** MS_* flags of the super block. */
+  superFlags: number;
   /** Options of the file system. */
   data: string[];
   /** Options that this version does not carry out. */
@@ -81,12 +85,18 @@ const propagations: { readonly [option: string]: number } = {
   runbindable: MS_UNBINDABLE | MS_REC,
 };
 
-const superBlockFlags = ["sync", "dirsync", "lazytime", "mand"];
-/** Option that takes a super block flag back. */
-const superBlockOpposites: { readonly [option: string]: string } = {
-  async: "sync",
-  nolazytime: "lazytime",
-  nomand: "mand",
+/** What fsconfig(2) knows for every file system, beside "ro". */
+const superFlags: { readonly [option: string]: number } = {
+  sync: MS_SYNCHRONOUS,
+  dirsync: MS_DIRSYNC,
+  lazytime: MS_LAZYTIME,
+  mand: MS_MANDLOCK,
+};
+/** Options that take such a flag back. */
+const superFlagsCleared: { readonly [option: string]: number } = {
+  async: MS_SYNCHRONOUS,
+  nolazytime: MS_LAZYTIME,
+  nomand: MS_MANDLOCK,
 };
 
 /** `defaults` asks for nothing. `silent` and `loud` set only how much mount(2) logs, and fsconfig(2) has no such mode. */
@@ -101,8 +111,8 @@ export function listMountOptions(): string[] {
     ...names,
     ...names.map((name) => `r${name}`),
     ...Object.keys(propagations),
-    ...superBlockFlags,
-    ...Object.keys(superBlockOpposites),
+    ...Object.keys(superFlags),
+    ...Object.keys(superFlagsCleared),
     ...withoutEffect,
     "bind",
     "rbind",
@@ -112,7 +122,7 @@ export function listMountOptions(): string[] {
 
 /** The MS_* flags of linux.rootfsPropagation or of a propagation option; undefined for another word. */
 export function propagationFlags(option: string): number | undefined {
-  return Object.hasOwn(propagations, option) ? propagations[option] : undefined;
+  return lookUp(propagations, option);
 }
 
 /** Reads mounts[].options. Pure: what can't be carried out is listed in `refused`, for the caller to report. */
@@ -126,7 +136,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     own: { set: 0, clear: 0 },
     tree: { set: 0, clear: 0 },
     propagation: [],
-    superBlock: [],
+    superFlags: 0,
     data: [],
     refused: [],
   };
@@ -135,14 +145,14 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 }
 
 function readOption(parsed: MountOptions, option: string): void {
-  const own = lookUpAttribute(option);
+  const own = lookUp(attributes, option);
   if (own !== undefined) {
     change(parsed.own, own);
     if (own.mask === MOUNT_ATTR_RDONLY) parsed.readOnly = own.value !== 0;
     return;
   }
   // None of the names in the table begins with r and another name in it ("relatime" is "r" and "elatime").
-  const tree = option.startsWith("r") ? lookUpAttribute(option.slice(1)) : undefined;
+  const tree = option.startsWith("r") ? lookUp(attributes, option.slice(1)) : undefined;
   if (tree !== undefined) {
     change(parsed.tree, tree);
     return;
@@ -152,13 +162,14 @@ function readOption(parsed: MountOptions, option: string): void {
     parsed.propagation.push(propagation);
     return;
   }
-  if (superBlockFlags.includes(option)) {
-    if (!parsed.superBlock.includes(option)) parsed.superBlock.push(option);
+  const superFlag = lookUp(superFlags, option);
+  if (superFlag !== undefined) {
+    parsed.superFlags |= superFlag;
     return;
   }
-  const opposite = Object.hasOwn(superBlockOpposites, option) ? superBlockOpposites[option] : undefined;
-  if (opposite !== undefined) {
-    parsed.superBlock = parsed.superBlock.filter((flag) => flag !== opposite);
+  const cleared = lookUp(superFlagsCleared, option);
+  if (cleared !== undefined) {
+    parsed.superFlags &= ~cleared;
     return;
   }
   switch (option) {
@@ -182,8 +193,9 @@ function readOption(parsed: MountOptions, option: string): void {
   }
 }
 
-function lookUpAttribute(option: string): Attribute | undefined {
-  return Object.hasOwn(attributes, option) ? attributes[option] : undefined;
+/** An option may have the name of something that every object has ("constructor"). */
+function lookUp<V>(table: { readonly [option: string]: V }, option: string): V | undefined {
+  return Object.hasOwn(table, option) ? table[option] : undefined;
 }
 
 function change(target: AttributeChange, { mask, value }: Attribute): void {
@@ -205,4 +217,9 @@ export function attributeFields({ own, tree }: MountOptions): {
     recursiveSet: tree.set,
     recursiveClear: tree.clear,
   };
+}
+
+/** An option that only a file system can have, for mounts that are none; undefined where there is none. */
+export function filesystemOption(options: readonly string[]): string | undefined {
+  return options.find((option) => lookUp(superFlags, option) !== undefined || parseMountOptions([option]).data.length > 0);
 }

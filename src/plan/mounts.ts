@@ -4,8 +4,8 @@
 import type { Mount, Spec } from "../spec/config.ts";
 import { planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
-import { CLONE_NEWNS, MOUNT_ATTR_RDONLY } from "./constants.ts";
-import { attributeFields, type MountOptions, parseMountOptions } from "./mount_options.ts";
+import { CLONE_NEWNS, MOUNT_ATTR_RDONLY, MS_RDONLY } from "./constants.ts";
+import { attributeFields, filesystemOption, type MountOptions, parseMountOptions } from "./mount_options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath, isWithin } from "./paths.ts";
@@ -117,7 +117,7 @@ function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedM
   const source = mount.source ?? "";
   if (source === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
   // The kernel would ignore both without a word.
-  const ignored = options.data[0] ?? options.superBlock[0];
+  const ignored = filesystemOption(mount.options ?? []);
   if (ignored !== undefined) {
     throw invalid(`${jsonPath}.options`, `"${ignored}" is an option of a file system; a bind mount can't set it`);
   }
@@ -132,15 +132,13 @@ function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedM
   planFurtherPropagation(plan, target, options);
 }
 
-// File systems that take "ro" only as the mount's attribute: what they show is the kernel's, or still to be filled.
+// File systems that are read-only only by the mount's attribute, not in their super block: what they show is the kernel's, or still to be filled.
 const kernelFilesystems = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2", "securityfs", "debugfs", "bpf"];
 /** SELinux can't label these (the kernel does). */
 const unlabelled = ["proc", "sysfs"];
 
 function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount, type: string, label: string): void {
-  const data = [...options.superBlock];
-  if (options.readOnly && !kernelFilesystems.includes(type)) data.push("ro");
-  data.push(...options.data);
+  const data = [...options.data];
   if (label !== "" && !unlabelled.includes(type)) data.push(`context=${label}`);
   // A mount that is new has nothing to clear and nothing below it, so both kinds of attributes are the same.
   let attributes = (options.own.set & ~options.tree.clear) | options.tree.set;
@@ -164,14 +162,14 @@ function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount
     target,
     data,
     attributes,
-    superFlags: 0,
+    superFlags: options.readOnly && !kernelFilesystems.includes(type) ? options.superFlags | MS_RDONLY : options.superFlags,
     propagation: options.propagation[0] ?? 0,
   });
   planFurtherPropagation(plan, target, options);
 }
 
-function planRemount(plan: MountPlan, { jsonPath, target, options }: ParsedMount): void {
-  const ignored = options.data[0] ?? options.superBlock[0];
+function planRemount(plan: MountPlan, { mount, jsonPath, target, options }: ParsedMount): void {
+  const ignored = filesystemOption(mount.options ?? []);
   if (ignored !== undefined || options.tree.set !== 0 || options.tree.clear !== 0) {
     throw unsupported(`${jsonPath}.options`, "remount changes only the attributes of the mount itself in this version");
   }

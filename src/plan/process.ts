@@ -135,6 +135,7 @@ export function planCredentials(process: Process, seccomp: SeccompPlan | null, w
       inheritable: capabilityMask(capabilities.inheritable ?? []),
       ambient: capabilityMask(grantableAmbient(capabilities, warnings)),
     },
+    ...planHome(process),
     { op: "change_directory", path: cwd, create: 0 },
     { op: "find_program", name: args[0]!, searchPath: environmentValue(process.env ?? [], "PATH") ?? "" },
     { op: "ready" },
@@ -175,18 +176,20 @@ function planFilter({ flags }: SeccompPlan): Operation {
   return { op: "load_seccomp", filter: new Uint8Array(0), flags };
 }
 
-/**
- * process.env; of several values for a name the last one counts. Programs expect HOME: where it is missing, it is that
- * of root or `/` (the container's passwd file is not asked).
- */
-function planEnvironment({ env = [], user }: Process): string[] {
+/** process.env; of several values for a name the last one counts. */
+function planEnvironment({ env = [] }: Process): string[] {
   const byName = new Map<string, string>();
   for (const entry of env) {
     const end = entry.indexOf("=");
     byName.set(end < 0 ? entry : entry.slice(0, end), entry);
   }
-  if (!byName.has("HOME")) byName.set("HOME", user.uid === 0 ? "HOME=/root" : "HOME=/");
+  if (byName.get("HOME") === "HOME=") byName.delete("HOME");
   return [...byName.values()];
+}
+
+/** Programs expect HOME; where it is missing or empty, the container's passwd file is asked, as runc does. */
+function planHome({ env = [], user }: Process): Operation[] {
+  return (environmentValue(env, "HOME") ?? "") === "" ? [{ op: "set_home", uid: user.uid }] : [];
 }
 
 function environmentValue(env: readonly string[], name: string): string | undefined {

@@ -2,7 +2,7 @@
 // hooks: order, state on stdin, environment, namespaces, time limits, failure.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Config, Hook, HookKind } from "./support/config.ts";
@@ -34,8 +34,8 @@ test("all six kinds run once, in order", () => {
   const c = ws.script(`echo program >> ${log}`, withVolume(directory, hooks));
   assert.equal(c.run().status, 0);
   const order = lines(log);
-  // poststart and the program run side by side; runc's poststart beside startContainer too.
-  const racing = expected({ runc: ["program", "poststart"], crun: ["program"], edgerun: ["program"] });
+  // poststart and the program run side by side; in the peers poststart beside startContainer too.
+  const racing = expected({ runc: ["program", "poststart"], crun: ["program", "poststart"], edgerun: ["program"] });
   const ordered = (names: readonly string[]) => names.filter((name) => !racing.includes(name));
   assert.deepEqual(ordered(order), ordered(kinds));
   assert.deepEqual([...order].sort(), [...kinds, "program"].sort());
@@ -43,7 +43,7 @@ test("all six kinds run once, in order", () => {
   assert.ok(order.indexOf("program") < order.indexOf("poststop"));
 });
 
-test("hooks of create run at create, those of start at start", () => {
+test("hooks of create run at create, those of start at start", lacking({ runc: "1.1 runs poststart hooks at create" }), () => {
   const directory = ws.newDirectory();
   const log = join(directory, "log");
   const hooks = Object.fromEntries(kinds.map((kind) => [kind, [shell(`echo ${kind} >> ${log}`)]]));
@@ -90,7 +90,7 @@ for (const [kind, status] of [
     assert.deepEqual(state.annotations, { "org.example.site": "7" });
     // runc's poststart hooks may run before the program does; crun is one state ahead while creating.
     const runcStatus = kind === "poststart" ? state.status : status;
-    const crunStatus = status === "creating" ? "created" : status;
+    const crunStatus = { creating: "created", created: "starting", running: "running", stopped: "stopped" }[status];
     assert.equal(state.status, expected({ runc: runcStatus, crun: crunStatus, edgerun: status }));
     if (kind === "createRuntime") assert.ok(state.pid > 1);
   });
@@ -213,6 +213,5 @@ test("a hook that prints without end is stopped by its timeout and does not fill
 });
 
 test("hooks may be an empty object", () => {
-  writeFileSync(join(ws.directory, "marker"), "");
   assert.equal(ws.runScript("exit 0", (config) => { config.hooks = {}; }).status, 0);
 });

@@ -57,9 +57,8 @@ static inline union er_arg list(const struct er_bytes *items, size_t count)
 }
 
 /** Calls a host function: CALL(er_read_file, str(path), num(100)). */
-#define CALL(function, ...)                                                                                        \
-	(er_result_clear(&result), error = (struct er_error){0},                                                       \
-	 function((union er_arg[]){__VA_ARGS__}, &result, &error))
+#define CALL(function, ...) \
+	(er_result_clear(&result), error = (struct er_error){0}, function((union er_arg[]){__VA_ARGS__}, &result, &error))
 
 /** 1 when the last CALL failed with this errno. */
 static inline int failed_with(int code, int number)

@@ -12,7 +12,7 @@
 static int listed(const char *path, const char *names, size_t size, size_t count)
 {
 	return CALL(er_list_directory, str(path)) == 0 && result.count == count && result.size == size &&
-	       memcmp(result.owned, names, size) == 0;
+		   memcmp(result.owned, names, size) == 0;
 }
 
 static void test_directories(void)
@@ -20,21 +20,25 @@ static void test_directories(void)
 	check(CALL(er_make_directory, str("one"), num(0700)) == 0, "makeDirectory makes a directory");
 	check(failed_with(CALL(er_make_directory, str("one"), num(0700)), EEXIST), "makeDirectory fails if it is there");
 	check(CALL(er_make_directories, str("one/b/c"), num(0700)) == 0 && access("one/b/c", F_OK) == 0,
-	      "makeDirectories makes parents");
+		  "makeDirectories makes parents");
 	check(CALL(er_make_directories, str("one/b/c/"), num(0700)) == 0, "makeDirectories is satisfied by what is there");
 	check(CALL(er_make_directories, str("/"), num(0700)) == 0, "makeDirectories is satisfied by /");
-	check(failed_with(CALL(er_make_directories, str("/dev/null/x"), num(0700)), ENOTDIR), "makeDirectories refuses a file in the way");
-	check(failed_with(CALL(er_make_directories, str("/dev/null"), num(0700)), ENOTDIR), "makeDirectories refuses a file at the end");
+	check(failed_with(CALL(er_make_directories, str("/dev/null/x"), num(0700)), ENOTDIR),
+		  "makeDirectories refuses a file in the way");
+	check(failed_with(CALL(er_make_directories, str("/dev/null"), num(0700)), ENOTDIR),
+		  "makeDirectories refuses a file at the end");
 	check(listed("one/b/c", "", 0, 0), "listDirectory of an empty directory is empty");
-	check(CALL(er_make_directory, str("one/a"), num(0700)) == 0 && CALL(er_make_directory, str("one/\xC3\xA9"), num(0700)) == 0 &&
-	          CALL(er_make_directory, str("one/B"), num(0700)) == 0 && listed("one", "B\0a\0b\0\xC3\xA9", 9, 4),
-	      "listDirectory sorts bytewise");
+	check(CALL(er_make_directory, str("one/a"), num(0700)) == 0 &&
+			  CALL(er_make_directory, str("one/\xC3\xA9"), num(0700)) == 0 &&
+			  CALL(er_make_directory, str("one/B"), num(0700)) == 0 && listed("one", "B\0a\0b\0\xC3\xA9", 9, 4),
+		  "listDirectory sorts bytewise");
 	check(failed_with(CALL(er_list_directory, str("none")), ENOENT), "listDirectory fails on an absent directory");
 	check(failed_with(CALL(er_remove_directory, str("one")), ENOTEMPTY), "removeDirectory refuses a full directory");
 	check(CALL(er_remove_directory, str("one/a")) == 0 && access("one/a", F_OK) < 0, "removeDirectory removes");
 	check(symlink("one", "link") == 0 && failed_with(CALL(er_open_directory, str("link")), ENOTDIR),
-	      "openDirectory does not follow a link");
-	check(CALL(er_remove_file, str("link")) == 0 && failed_with(CALL(er_remove_file, str("link")), ENOENT), "removeFile unlinks");
+		  "openDirectory does not follow a link");
+	check(CALL(er_remove_file, str("link")) == 0 && failed_with(CALL(er_remove_file, str("link")), ENOENT),
+		  "removeFile unlinks");
 	check(CALL(er_real_path, str("/proc/self/../self/root/./tmp")) == 0 && gave("/tmp"), "realPath resolves");
 	check(failed_with(CALL(er_real_path, str("none/x")), ENOENT), "realPath fails on an absent path");
 }
@@ -43,13 +47,14 @@ static void test_info(void)
 {
 	struct stat info;
 	check(CALL(er_file_info, str("/dev/null"), num(0)) == 0 && result.count == 8 && stat("/dev/null", &info) == 0 &&
-	          result.ints[0] == info.st_mode && result.ints[1] == info.st_uid && result.ints[4] == (int64_t)info.st_dev &&
-	          result.ints[5] == (int64_t)info.st_ino && result.ints[6] == 1 && result.ints[7] == 3,
-	      "fileInfo describes a device");
+			  result.ints[0] == info.st_mode && result.ints[1] == info.st_uid &&
+			  result.ints[4] == (int64_t)info.st_dev && result.ints[5] == (int64_t)info.st_ino && result.ints[6] == 1 &&
+			  result.ints[7] == 3,
+		  "fileInfo describes a device");
 	check(CALL(er_file_info, str("none"), num(0)) == 0 && result.is_null, "fileInfo is null if absent");
-	check(symlink("/dev/null", "null") == 0 && CALL(er_file_info, str("null"), num(0)) == 0 && S_ISLNK(result.ints[0]) &&
-	          CALL(er_file_info, str("null"), num(1)) == 0 && S_ISCHR(result.ints[0]),
-	      "fileInfo follows a link only when told");
+	check(symlink("/dev/null", "null") == 0 && CALL(er_file_info, str("null"), num(0)) == 0 &&
+			  S_ISLNK(result.ints[0]) && CALL(er_file_info, str("null"), num(1)) == 0 && S_ISCHR(result.ints[0]),
+		  "fileInfo follows a link only when told");
 }
 
 static void test_lock(void)
@@ -75,18 +80,21 @@ static void test_lock(void)
 
 static void test_remove_tree(void)
 {
-	check(CALL(er_make_directories, str("tree/a/b/c"), num(0700)) == 0 && CALL(er_make_directories, str("tree/d"), num(0700)) == 0 &&
-	          CALL(er_remove_cgroup, str("tree/"), num(0)) == 0 && access("tree", F_OK) < 0,
-	      "removeCgroup removes a tree, depth first");
+	check(CALL(er_make_directories, str("tree/a/b/c"), num(0700)) == 0 &&
+			  CALL(er_make_directories, str("tree/d"), num(0700)) == 0 &&
+			  CALL(er_remove_cgroup, str("tree/"), num(0)) == 0 && access("tree", F_OK) < 0,
+		  "removeCgroup removes a tree, depth first");
 	check(CALL(er_remove_cgroup, str("tree"), num(0)) == 0, "removeCgroup is satisfied by an absent directory");
 	check(CALL(er_remove_cgroup, str("none/tree"), num(0)) == 0, "removeCgroup is satisfied by an absent parent");
-	check(failed_with(CALL(er_remove_cgroup, str("/"), num(0)), EINVAL) && failed_with(CALL(er_remove_cgroup, str("a/.."), num(0)), EINVAL) &&
-	          failed_with(CALL(er_remove_cgroup, str(""), num(0)), EINVAL),
-	      "removeCgroup needs a name");
-	check(CALL(er_make_directories, str("outside/kept"), num(0700)) == 0 && CALL(er_make_directories, str("tree/a"), num(0700)) == 0 &&
-	          symlink("../../outside", "tree/a/link") == 0 && failed_with(CALL(er_remove_cgroup, str("tree"), num(0)), ENOTEMPTY) &&
-	          access("outside/kept", F_OK) == 0,
-	      "removeCgroup follows no link and unlinks no file");
+	check(failed_with(CALL(er_remove_cgroup, str("/"), num(0)), EINVAL) &&
+			  failed_with(CALL(er_remove_cgroup, str("a/.."), num(0)), EINVAL) &&
+			  failed_with(CALL(er_remove_cgroup, str(""), num(0)), EINVAL),
+		  "removeCgroup needs a name");
+	check(CALL(er_make_directories, str("outside/kept"), num(0700)) == 0 &&
+			  CALL(er_make_directories, str("tree/a"), num(0700)) == 0 &&
+			  symlink("../../outside", "tree/a/link") == 0 &&
+			  failed_with(CALL(er_remove_cgroup, str("tree"), num(0)), ENOTEMPTY) && access("outside/kept", F_OK) == 0,
+		  "removeCgroup follows no link and unlinks no file");
 }
 
 /** A cgroup of a real hierarchy, where there is one that we may make a directory in; `made` is its path. */
@@ -119,10 +127,13 @@ static void test_cgroup(void)
 		_exit(0);
 	}
 	snprintf(text, sizeof text, "%d", child);
-	check(mkdir(child_path, 0755) == 0 && CALL(er_write_file, str(procs), str(text)) == 0, "writeFile moves a process into a cgroup");
-	check(failed_with(CALL(er_remove_cgroup, str(path), num(50)), EBUSY), "removeCgroup reports a populated cgroup after the timeout");
+	check(mkdir(child_path, 0755) == 0 && CALL(er_write_file, str(procs), str(text)) == 0,
+		  "writeFile moves a process into a cgroup");
+	check(failed_with(CALL(er_remove_cgroup, str(path), num(50)), EBUSY),
+		  "removeCgroup reports a populated cgroup after the timeout");
 	kill(child, SIGKILL);
-	check(CALL(er_remove_cgroup, str(path), num(5000)) == 0 && access(path, F_OK) < 0, "removeCgroup waits for killed processes");
+	check(CALL(er_remove_cgroup, str(path), num(5000)) == 0 && access(path, F_OK) < 0,
+		  "removeCgroup waits for killed processes");
 	waitpid(child, NULL, 0);
 	rmdir(child_path);
 	rmdir(path);

@@ -27,23 +27,26 @@ static void test_reading(void)
 	check(failed_with(CALL(er_read_file, str("text"), num(9)), EFBIG), "readFile refuses one byte more than the limit");
 	check(failed_with(CALL(er_read_file, str("text"), num(-1)), EINVAL), "readFile refuses a negative limit");
 	check(failed_with(CALL(er_read_file, str("none"), num(9)), ENOENT), "readFile fails on an absent file");
-	check(strcasecmp(error.message, "open \"none\": no such file or directory") == 0, "its message names operation and object");
+	check(strcasecmp(error.message, "open \"none\": no such file or directory") == 0,
+		  "its message names operation and object");
 	check(failed_with(CALL(er_read_file, str("directory"), num(9)), EISDIR), "readFile refuses a directory");
 	check(CALL(er_read_json, str("fifo"), num(9)) == -1 && strstr(error.message, "not a regular file") != NULL,
-	      "readJson refuses a FIFO without waiting for its writer");
+		  "readJson refuses a FIFO without waiting for its writer");
 	check(CALL(er_read_json, str("/dev/zero"), num(9)) == -1, "readJson refuses a device");
 	check(CALL(er_read_json, str("text"), num(99)) == 0 && gave("0123456789") && strcmp(result.label, "text") == 0,
-	      "readJson hands the text over with its label");
+		  "readJson hands the text over with its label");
 	check(CALL(er_parse_json, str("{}"), str("label")) == 0 && gave("{}") && strcmp(result.label, "label") == 0,
-	      "parseJson hands the text over with its label");
+		  "parseJson hands the text over with its label");
 	check(CALL(er_read_file, str("/proc/self/status"), num(65536)) == 0 && result.size > 100,
-	      "readFile reads procfs, whose sizes are 0");
+		  "readFile reads procfs, whose sizes are 0");
 	put("empty", "");
 	check(holds("empty", ""), "readFile gives an empty text for an empty file");
 	check(CALL(er_read_file, str("empty"), num(0)) == 0, "readFile takes a limit of 0");
-	check(CALL(er_read_file_if_exists, str("none"), num(9)) == 0 && result.is_null, "readFileIfExists is null if absent");
+	check(CALL(er_read_file_if_exists, str("none"), num(9)) == 0 && result.is_null,
+		  "readFileIfExists is null if absent");
 	check(CALL(er_read_file_if_exists, str("text"), num(99)) == 0 && gave("0123456789"), "readFileIfExists reads");
-	check(failed_with(CALL(er_read_file_if_exists, str("text/x"), num(9)), ENOTDIR), "readFileIfExists hides no other failure");
+	check(failed_with(CALL(er_read_file_if_exists, str("text/x"), num(9)), ENOTDIR),
+		  "readFileIfExists hides no other failure");
 }
 
 static void test_large_text(void)
@@ -55,9 +58,10 @@ static void test_large_text(void)
 	memset(text, 'x', size);
 	text[size] = '\0';
 	check(CALL(er_create_file, str("large"), bytes(text, size), num(0600), num(0)) == 0 &&
-	          CALL(er_read_file, str("large"), num(1 << 20)) == 0 && gave(text),
-	      "1 MiB is written and read whole");
-	check(failed_with(CALL(er_read_file, str("large"), num((1 << 20) - 1)), EFBIG), "1 MiB is over a limit of 1 byte less");
+			  CALL(er_read_file, str("large"), num(1 << 20)) == 0 && gave(text),
+		  "1 MiB is written and read whole");
+	check(failed_with(CALL(er_read_file, str("large"), num((1 << 20) - 1)), EFBIG),
+		  "1 MiB is over a limit of 1 byte less");
 	free(text);
 }
 
@@ -68,26 +72,30 @@ static void test_writing(void)
 	check(CALL(er_create_file, str("new"), str("a"), num(0640), num(1)) == 0 && holds("new", "a"), "createFile writes");
 	check(stat("new", &info) == 0 && (info.st_mode & 07777) == 0640, "createFile gives the mode");
 	check(failed_with(CALL(er_create_file, str("new"), str("b"), num(0600), num(0)), EEXIST) && holds("new", "a"),
-	      "createFile leaves a file that is there alone");
+		  "createFile leaves a file that is there alone");
 	check(symlink("nowhere", "link") == 0 &&
-	          failed_with(CALL(er_create_file, str("link"), str("b"), num(0600), num(0)), EEXIST) &&
-	          access("nowhere", F_OK) < 0,
-	      "createFile does not follow a dangling link");
+			  failed_with(CALL(er_create_file, str("link"), str("b"), num(0600), num(0)), EEXIST) &&
+			  access("nowhere", F_OK) < 0,
+		  "createFile does not follow a dangling link");
 	put(".new.tmp", "left by a killed writer");
-	check(CALL(er_replace_file, str("new"), str("c"), num(0600), num(1)) == 0 && holds("new", "c"), "replaceFile replaces");
+	check(CALL(er_replace_file, str("new"), str("c"), num(0600), num(1)) == 0 && holds("new", "c"),
+		  "replaceFile replaces");
 	check(access(".new.tmp", F_OK) < 0, "replaceFile leaves no temporary file");
-	check(CALL(er_replace_file, str("fresh"), str("d"), num(0600), num(0)) == 0 && holds("fresh", "d"), "replaceFile creates");
+	check(CALL(er_replace_file, str("fresh"), str("d"), num(0600), num(0)) == 0 && holds("fresh", "d"),
+		  "replaceFile creates");
 	check(failed_with(CALL(er_replace_file, str("directory"), str("d"), num(0600), num(0)), EISDIR) &&
-	          access(".directory.tmp", F_OK) < 0,
-	      "replaceFile cleans up after a failed rename");
-	check(failed_with(CALL(er_replace_file, str("directory/"), str("d"), num(0600), num(0)), EISDIR), "replaceFile needs a name");
-	check(CALL(er_replace_file, str("directory/inner"), str("e"), num(0600), num(1)) == 0 && holds("directory/inner", "e"),
-	      "replaceFile works in another directory");
+			  access(".directory.tmp", F_OK) < 0,
+		  "replaceFile cleans up after a failed rename");
+	check(failed_with(CALL(er_replace_file, str("directory/"), str("d"), num(0600), num(0)), EISDIR),
+		  "replaceFile needs a name");
+	check(CALL(er_replace_file, str("directory/inner"), str("e"), num(0600), num(1)) == 0 &&
+			  holds("directory/inner", "e"),
+		  "replaceFile works in another directory");
 	check(CALL(er_append_file, str("log"), str("1\n")) == 0 && CALL(er_append_file, str("log"), str("2\n")) == 0 &&
-	          holds("log", "1\n2\n"),
-	      "appendFile creates and appends");
+			  holds("log", "1\n2\n"),
+		  "appendFile creates and appends");
 	check(failed_with(CALL(er_write_file, str("none"), str("x")), ENOENT) && access("none", F_OK) < 0,
-	      "writeFile creates nothing");
+		  "writeFile creates nothing");
 	check(CALL(er_write_file, str("/dev/null"), str("x")) == 0, "writeFile writes");
 	check(failed_with(CALL(er_write_file, str("/dev/full"), str("x")), ENOSPC), "writeFile reports a full device");
 	check(failed_with(CALL(er_append_file, str("/dev/full"), str("x")), ENOSPC), "appendFile reports a full device");
@@ -104,8 +112,9 @@ static void test_descriptors(void)
 	close(ends[0]);
 	check(failed_with(CALL(er_read_fd, num(-1), num(10)), EBADF), "readFd fails on a bad descriptor");
 	check(failed_with(CALL(er_close_fd, num(-1)), EBADF), "closeFd fails on a bad descriptor");
-	check(CALL(er_clock, num(0)) == 0 && result.count == 2 && result.ints[0] > 1600000000 && result.ints[1] < 1000000000,
-	      "clock gives seconds and nanoseconds");
+	check(CALL(er_clock, num(0)) == 0 && result.count == 2 && result.ints[0] > 1600000000 &&
+			  result.ints[1] < 1000000000,
+		  "clock gives seconds and nanoseconds");
 }
 
 int main(void)

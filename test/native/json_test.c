@@ -242,15 +242,17 @@ static void test_broken_documents(void)
 	static const char text[] = "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xc3\xa9\"],\"b\\n\":{\"c\":true,\"d\":null}}";
 	struct er_error error;
 	size_t size = sizeof text - 1;
+	int good = 1;
 	for (size_t i = 0; i < size; i++) {
-		check(parse(text, i, NULL, &error) == ER_JSON_INVALID, "prefix", "", "");
+		good &= parse(text, i, NULL, &error) == ER_JSON_INVALID;
 		for (int byte = 0; byte < 256; byte++) {
 			char changed[sizeof text];
 			memcpy(changed, text, sizeof text);
 			changed[i] = (char)byte;
-			check(parse(changed, size, NULL, &error) != ER_JSON_STOPPED, "changed", "", "");
+			good &= parse(changed, size, NULL, &error) != ER_JSON_STOPPED;
 		}
 	}
+	check(good, "broken documents", "", "");
 }
 
 int main(void)

@@ -11,7 +11,8 @@ static int compile(uint32_t number, const char *directory)
 {
 	const uint32_t words[] = {5, 0, 0, 1, 3, number, 1, 0, 0};
 	static const struct er_bytes strings[] = {{"keyctl", 6}};
-	return CALL(er_compile_seccomp, (union er_arg){.words = {words, sizeof words / sizeof *words}}, list(strings, 1), str(directory));
+	return CALL(er_compile_seccomp, (union er_arg){.words = {words, sizeof words / sizeof *words}}, list(strings, 1),
+				str(directory));
 }
 
 /** Puts the path of the cache's entry (the one, or the last read) in `path`; returns how many there are. */
@@ -37,7 +38,8 @@ static size_t expected_size;
 /** Compiles with the cache and compares with what libseccomp gave without. */
 static int is_right(const char *directory)
 {
-	return compile(1, directory) == 0 && result.size == expected_size && memcmp(result.owned, expected, expected_size) == 0;
+	return compile(1, directory) == 0 && result.size == expected_size &&
+		   memcmp(result.owned, expected, expected_size) == 0;
 }
 
 static void flip_byte(const char *path, off_t at)
@@ -60,13 +62,15 @@ static void test_entry(void)
 	char path[512];
 	struct stat info;
 	check(is_right("a/b/cache") && find_entry("a/b/cache", path) == 1, "a miss makes the directory and one entry");
-	check(stat("a", &info) == 0 && (info.st_mode & 07777) == 0711 && stat("a/b/cache", &info) == 0 && (info.st_mode & 07777) == 0700,
-	      "the directory is 0700, its parents 0711");
+	check(stat("a", &info) == 0 && (info.st_mode & 07777) == 0711 && stat("a/b/cache", &info) == 0 &&
+			  (info.st_mode & 07777) == 0700,
+		  "the directory is 0700, its parents 0711");
 	ino_t first = inode(path);
 	check(stat(path, &info) == 0 && (info.st_mode & 07777) == 0600 && info.st_size % 8 == 0, "the entry is 0600");
 	check(is_right("a/b/cache") && inode(path) == first, "a hit gives the same program and writes nothing");
-	check(compile(2, "a/b/cache") == 0 && memcmp(result.owned, expected, expected_size) != 0 && find_entry("a/b/cache", path) == 2,
-	      "another profile has another entry");
+	check(compile(2, "a/b/cache") == 0 && memcmp(result.owned, expected, expected_size) != 0 &&
+			  find_entry("a/b/cache", path) == 2,
+		  "another profile has another entry");
 }
 
 static void test_damage(void)
@@ -93,7 +97,8 @@ static void test_damage(void)
 	check(compile(2, "other") == 0, "another entry is made");
 	char other[512];
 	find_entry("other", other);
-	check(rename(other, path) == 0 && is_right("cache"), "the entry of another profile under this one's name is refused");
+	check(rename(other, path) == 0 && is_right("cache"),
+		  "the entry of another profile under this one's name is refused");
 }
 
 static void test_hostile_entries(void)
@@ -106,20 +111,24 @@ static void test_hostile_entries(void)
 	refused += is_right("cache") && inode(path) != before;
 	check(refused == 1, "an entry that a group may write is replaced");
 	before = inode(path);
-	check(link(path, "second") == 0 && is_right("cache") && inode(path) != before, "an entry with a second link is replaced");
+	check(link(path, "second") == 0 && is_right("cache") && inode(path) != before,
+		  "an entry with a second link is replaced");
 	unlink("second");
-	check(rename(path, "moved") == 0 && symlink("../moved", path) == 0 && is_right("cache"), "a symbolic link in an entry's place is not followed");
+	check(rename(path, "moved") == 0 && symlink("../moved", path) == 0 && is_right("cache"),
+		  "a symbolic link in an entry's place is not followed");
 	struct stat info;
 	check(lstat(path, &info) == 0 && S_ISREG(info.st_mode), "it is replaced");
 	unlink(path);
-	check(mkfifo(path, 0600) == 0 && is_right("cache") && lstat(path, &info) == 0 && S_ISREG(info.st_mode), "a FIFO in an entry's place does not stop us, and is replaced");
+	check(mkfifo(path, 0600) == 0 && is_right("cache") && lstat(path, &info) == 0 && S_ISREG(info.st_mode),
+		  "a FIFO in an entry's place does not stop us, and is replaced");
 	unlink(path);
 	check(mkdir(path, 0700) == 0 && is_right("cache"), "a directory in an entry's place does not stop us");
 	rmdir(path);
 	if (geteuid() == 0) {
 		is_right("cache");
 		before = inode(path);
-		check(chown(path, 65534, 0) == 0 && is_right("cache") && inode(path) != before, "another user's entry is replaced");
+		check(chown(path, 65534, 0) == 0 && is_right("cache") && inode(path) != before,
+			  "another user's entry is replaced");
 	} else {
 		skip("another user's entry is replaced", "needs root");
 	}
@@ -127,8 +136,9 @@ static void test_hostile_entries(void)
 	unlink(path);
 	const char *name = strrchr(path, '/') + 1;
 	snprintf(temporary, sizeof temporary, "cache/.%s.tmp", name);
-	check(symlink("/dev/full", temporary) == 0 && is_right("cache") && lstat(path, &info) == 0 && S_ISREG(info.st_mode) && access(temporary, F_OK) < 0,
-	      "a temporary file left behind is replaced, not followed");
+	check(symlink("/dev/full", temporary) == 0 && is_right("cache") && lstat(path, &info) == 0 &&
+			  S_ISREG(info.st_mode) && access(temporary, F_OK) < 0,
+		  "a temporary file left behind is replaced, not followed");
 }
 
 static void test_hostile_directories(void)
@@ -143,10 +153,12 @@ static void test_hostile_directories(void)
 	chmod("open", 0777);
 	check(is_right("open") && find_entry("open", path) == 0, "a directory that others may write is not used");
 	mkdir("real", 0700);
-	check(symlink("real", "link") == 0 && is_right("link") && find_entry("real", path) == 0, "a symbolic link to a directory is not followed");
+	check(symlink("real", "link") == 0 && is_right("link") && find_entry("real", path) == 0,
+		  "a symbolic link to a directory is not followed");
 	if (geteuid() == 0) {
 		mkdir("foreign", 0700);
-		check(chown("foreign", 65534, 65534) == 0 && is_right("foreign") && find_entry("foreign", path) == 0, "another user's directory is not used");
+		check(chown("foreign", 65534, 65534) == 0 && is_right("foreign") && find_entry("foreign", path) == 0,
+			  "another user's directory is not used");
 	} else {
 		skip("another user's directory is not used", "needs root");
 	}

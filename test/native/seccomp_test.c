@@ -61,10 +61,12 @@ static int compile(void)
 /** errno of one system call under the compiled filter, 0 when it worked, -1 when it ended the process. */
 static int call_filtered(long number, long first, long second)
 {
-	struct sock_fprog program = {.len = (unsigned short)(result.size / sizeof(struct sock_filter)), .filter = (struct sock_filter *)(void *)result.owned};
+	struct sock_fprog program = {.len = (unsigned short)(result.size / sizeof(struct sock_filter)),
+								 .filter = (struct sock_filter *)(void *)result.owned};
 	pid_t child = fork();
 	if (child == 0) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
 			_exit(255);
 		long answer = syscall(number, first, second, 0, 0, 0);
 		syscall(SYS_exit_group, answer < 0 ? errno : 0); // the sanitizers' _exit does more than the filter allows
@@ -81,7 +83,8 @@ static void test_actions(void)
 	int unfiltered = call_filtered(SYS_keyctl, 0, 0);
 	start_profile(ALLOW, 0, 1);
 	rule(ERRNO, EPERM, "keyctl", 0);
-	check(compile() == 0 && unfiltered != EPERM && call_filtered(SYS_keyctl, 0, 0) == EPERM, "keyctl gives EPERM with the filter, not without");
+	check(compile() == 0 && unfiltered != EPERM && call_filtered(SYS_keyctl, 0, 0) == EPERM,
+		  "keyctl gives EPERM with the filter, not without");
 	check(call_filtered(SYS_getpid, 0, 0) == 0, "other system calls still work");
 	start_profile(ALLOW, 0, 1);
 	rule(ERRNO, ENOTTY, "keyctl", 0);
@@ -94,7 +97,7 @@ static void test_actions(void)
 	rule(ALLOW, 0, "getpid", 0);
 	rule(ERRNO, ENOSYS, "keyctl", 0);
 	check(compile() == 0 && call_filtered(SYS_getpid, 0, 0) == 0 && call_filtered(SYS_keyctl, 0, 0) == ENOSYS,
-	      "a default action meets what no rule names; a rule equal to it is no error");
+		  "a default action meets what no rule names; a rule equal to it is no error");
 	for (enum action action = KILL_THREAD; action <= NOTIFY; action++) {
 		char text[40];
 		snprintf(text, sizeof text, "action %d compiles", action);
@@ -110,11 +113,51 @@ static void test_names(void)
 	rule(ERRNO, EPERM, "no_such_call", 0);
 	rule(ERRNO, EPERM, "keyctl", 0);
 	check(compile() == 0 && call_filtered(SYS_keyctl, 0, 0) == EPERM, "an unknown system call is skipped");
-	static const char *const many[] = {"acct", "add_key", "bpf", "chroot", "delete_module", "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen",
-	                                   "fspick", "init_module", "ioperm", "iopl", "kcmp", "kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount",
-	                                   "move_mount", "move_pages", "nfsservctl", "open_by_handle_at", "open_tree", "perf_event_open", "personality", "pivot_root",
-	                                   "process_vm_readv", "process_vm_writev", "ptrace", "query_module", "quotactl", "reboot", "request_key", "setns",
-	                                   "swapoff", "swapon", "syslog", "umount2", "unshare", "uselib", "userfaultfd", "ustat", "vm86"};
+	static const char *const many[] = {"acct",
+									   "add_key",
+									   "bpf",
+									   "chroot",
+									   "delete_module",
+									   "fanotify_init",
+									   "finit_module",
+									   "fsconfig",
+									   "fsmount",
+									   "fsopen",
+									   "fspick",
+									   "init_module",
+									   "ioperm",
+									   "iopl",
+									   "kcmp",
+									   "kexec_load",
+									   "keyctl",
+									   "lookup_dcookie",
+									   "mbind",
+									   "mount",
+									   "move_mount",
+									   "move_pages",
+									   "nfsservctl",
+									   "open_by_handle_at",
+									   "open_tree",
+									   "perf_event_open",
+									   "personality",
+									   "pivot_root",
+									   "process_vm_readv",
+									   "process_vm_writev",
+									   "ptrace",
+									   "query_module",
+									   "quotactl",
+									   "reboot",
+									   "request_key",
+									   "setns",
+									   "swapoff",
+									   "swapon",
+									   "syslog",
+									   "umount2",
+									   "unshare",
+									   "uselib",
+									   "userfaultfd",
+									   "ustat",
+									   "vm86"};
 	word_count = string_count = 0;
 	word(ALLOW);
 	word(0);
@@ -130,14 +173,16 @@ static void test_names(void)
 		name(many[i]);
 	word(0);
 	if (seccomp_arch_native() == SCMP_ARCH_X86_64)
-		check(compile() == 0 && call_filtered(SYS_keyctl, 0, 0) == EPERM && call_filtered(SYS_unshare, 0, 0) == EPERM && call_filtered(SYS_getpid, 0, 0) == 0,
-		      "many rules for three architectures work as a tree");
+		check(compile() == 0 && call_filtered(SYS_keyctl, 0, 0) == EPERM && call_filtered(SYS_unshare, 0, 0) == EPERM &&
+				  call_filtered(SYS_getpid, 0, 0) == 0,
+			  "many rules for three architectures work as a tree");
 	else
 		skip("many rules for three architectures work as a tree", "not x86-64");
 	words[2] = 1;
 	name("SCMP_ARCH_NONE");
 	words[3] = (uint32_t)string_count - 1;
-	check(failed_with(compile(), EINVAL) && strstr(error.message, "\"SCMP_ARCH_NONE\"") != NULL, "an unknown architecture is an error that names it");
+	check(failed_with(compile(), EINVAL) && strstr(error.message, "\"SCMP_ARCH_NONE\"") != NULL,
+		  "an unknown architecture is an error that names it");
 }
 
 static void test_conditions(void)
@@ -146,9 +191,10 @@ static void test_conditions(void)
 		enum scmp_compare comparison;
 		uint64_t value, second;
 		int denied[3]; // of 4, 5, 6
-	} cases[] = {{SCMP_CMP_NE, 5, 0, {1, 0, 1}}, {SCMP_CMP_LT, 5, 0, {1, 0, 0}}, {SCMP_CMP_LE, 5, 0, {1, 1, 0}},
-	             {SCMP_CMP_EQ, 5, 0, {0, 1, 0}}, {SCMP_CMP_GE, 5, 0, {0, 1, 1}}, {SCMP_CMP_GT, 5, 0, {0, 0, 1}},
-	             {SCMP_CMP_MASKED_EQ, 3, 1, {0, 1, 0}}, {SCMP_CMP_EQ, 5 | 1ull << 32, 0, {0, 0, 0}}};
+	} cases[] = {{SCMP_CMP_NE, 5, 0, {1, 0, 1}},        {SCMP_CMP_LT, 5, 0, {1, 0, 0}},
+				 {SCMP_CMP_LE, 5, 0, {1, 1, 0}},        {SCMP_CMP_EQ, 5, 0, {0, 1, 0}},
+				 {SCMP_CMP_GE, 5, 0, {0, 1, 1}},        {SCMP_CMP_GT, 5, 0, {0, 0, 1}},
+				 {SCMP_CMP_MASKED_EQ, 3, 1, {0, 1, 0}}, {SCMP_CMP_EQ, 5 | 1ull << 32, 0, {0, 0, 0}}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		start_profile(ALLOW, 0, 1);
 		rule(ERRNO, ENOTTY, "keyctl", 1);
@@ -157,20 +203,23 @@ static void test_conditions(void)
 		for (int j = 0; holds && j < 3; j++)
 			holds = (call_filtered(SYS_keyctl, -1, 4 + j) == ENOTTY) == cases[i].denied[j];
 		char text[60];
-		snprintf(text, sizeof text, "comparison %d with %llu selects", cases[i].comparison, (unsigned long long)cases[i].value);
+		snprintf(text, sizeof text, "comparison %d with %llu selects", cases[i].comparison,
+				 (unsigned long long)cases[i].value);
 		check(holds, text);
 	}
 	start_profile(ALLOW, 0, 1);
 	rule(ERRNO, ENOTTY, "keyctl", 2);
 	condition(0, SCMP_CMP_EQ, 100, 0);
 	condition(1, SCMP_CMP_EQ, 5, 0);
-	check(compile() == 0 && call_filtered(SYS_keyctl, 100, 5) == ENOTTY && call_filtered(SYS_keyctl, 100, 6) != ENOTTY, "conditions on several arguments must all hold");
+	check(compile() == 0 && call_filtered(SYS_keyctl, 100, 5) == ENOTTY && call_filtered(SYS_keyctl, 100, 6) != ENOTTY,
+		  "conditions on several arguments must all hold");
 	start_profile(ALLOW, 0, 1);
 	rule(ERRNO, ENOTTY, "keyctl", 2);
 	condition(1, SCMP_CMP_EQ, 5, 0);
 	condition(1, SCMP_CMP_EQ, 6, 0);
-	check(compile() == 0 && call_filtered(SYS_keyctl, -1, 5) == ENOTTY && call_filtered(SYS_keyctl, -1, 6) == ENOTTY && call_filtered(SYS_keyctl, -1, 7) != ENOTTY,
-	      "of several conditions on one argument any may hold");
+	check(compile() == 0 && call_filtered(SYS_keyctl, -1, 5) == ENOTTY && call_filtered(SYS_keyctl, -1, 6) == ENOTTY &&
+			  call_filtered(SYS_keyctl, -1, 7) != ENOTTY,
+		  "of several conditions on one argument any may hold");
 }
 
 static void test_malformed(void)
@@ -195,7 +244,8 @@ static void test_malformed(void)
 		refused += failed_with(compile(), EINVAL);
 		words[places[i]] = saved;
 	}
-	check(refused == sizeof places / sizeof *places, "counts, indexes, actions and comparisons out of range are refused");
+	check(refused == sizeof places / sizeof *places,
+		  "counts, indexes, actions and comparisons out of range are refused");
 	start_profile(ALLOW, 0, 1);
 	rule(ERRNO, 0x10000, "keyctl", 0);
 	check(failed_with(compile(), EINVAL), "an errno of more than 16 bits is refused");
@@ -219,7 +269,8 @@ static void test_too_large(void)
 		for (uint32_t argument = 0; argument < 3; argument++)
 			condition(argument, SCMP_CMP_EQ, (i + 1) * 0x100000001ull * (argument + 1), 0);
 	}
-	check(failed_with(compile(), EINVAL) && strstr(error.message, "filter too large") != NULL, "a filter of more than 4096 instructions is refused");
+	check(failed_with(compile(), EINVAL) && strstr(error.message, "filter too large") != NULL,
+		  "a filter of more than 4096 instructions is refused");
 }
 
 int main(void)

@@ -135,7 +135,7 @@ test("a host without a key asks for nothing; one with a key asks for a manifest:
   assert.throws(() => admit(other, { manifestFile: file }), failure("MANIFEST_INVALID", "but the bundle is of image"));
   writeKey(manifestDirectory, `${image.slice(7)}.jws`, "x".repeat(100_000));
   assert.throws(() => admit(bundle()), failure("MANIFEST_INVALID", "larger than 65536 bytes"));
-  writeKey(bundleDirectory, "capability.jws", await signToken(owner, exampleManifest({ seq: 18 })));
+  writeKey(bundleDirectory, "manifest.jws", await signToken(owner, exampleManifest({ seq: 18 })));
   assert.equal(admit(bundle())?.manifest.seq, 18);
 });
 

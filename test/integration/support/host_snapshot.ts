@@ -15,6 +15,14 @@ export type HostSnapshot = {
   processes: Set<string>;
 };
 
+/** What ids of every run of these tests start with. */
+export const idPrefix = "ert-";
+
+/** Names something of another run of these tests on the same host: not ours to judge, still less to remove. */
+function isOfAnotherRun(text: string, tag: string): boolean {
+  return text.includes(idPrefix) && !text.includes(tag);
+}
+
 function readOr<T>(read: () => T, fallback: T): T {
   try {
     return read();
@@ -23,12 +31,12 @@ function readOr<T>(read: () => T, fallback: T): T {
   }
 }
 
-function listDirectoriesBelow(directory: string, found: Set<string>): void {
+function listDirectoriesBelow(directory: string, tag: string, found: Set<string>): void {
   for (const entry of readOr<Dirent[]>(() => readdirSync(directory, { withFileTypes: true }), [])) {
-    if (!entry.isDirectory()) continue;
+    if (!entry.isDirectory() || isOfAnotherRun(entry.name, tag)) continue;
     const path = join(directory, entry.name);
     found.add(path);
-    listDirectoriesBelow(path, found);
+    listDirectoriesBelow(path, tag, found);
   }
 }
 
@@ -41,18 +49,21 @@ export function snapshotHost(tag: string, stateRoot: string): HostSnapshot {
     stateDirectory: new Set(existsSync(stateRoot) ? readdirSync(stateRoot) : []),
     processes: new Set(),
   };
-  for (const line of readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n")) snapshot.mounts.add(line);
-  listDirectoriesBelow("/sys/fs/cgroup", snapshot.cgroups);
+  for (const line of readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n")) {
+    if (!isOfAnotherRun(line, tag)) snapshot.mounts.add(line);
+  }
+  listDirectoriesBelow("/sys/fs/cgroup", tag, snapshot.cgroups);
   for (const name of readOr(() => readdirSync("/run/netns"), [])) snapshot.networkNamespaces.add(`/run/netns/${name}`);
   for (const pid of readdirSync("/proc").filter((name) => Number(name) > 0)) {
+    const identity = readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/cgroup`, "utf8"), "");
+    if (isOfAnotherRun(identity, tag)) continue;
     const namespace = readOr(() => readlinkSync(`/proc/${pid}/ns/net`), "");
     if (namespace !== "") snapshot.networkNamespaces.add(namespace);
     // A zombie is gone; when it vanishes is up to its parent, which for detached containers is the host's init.
     const isZombie = readOr(() => readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "), true);
     if (Number(pid) === process.pid || isZombie) continue;
     const command = readOr(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "");
-    const ours = readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/cgroup`, "utf8"), "");
-    if (command.startsWith("edgerun") || ours.includes(tag)) snapshot.processes.add(`${pid} ${command}`);
+    if (command.startsWith("edgerun") || identity.includes(tag)) snapshot.processes.add(`${pid} ${command}`);
   }
   return snapshot;
 }

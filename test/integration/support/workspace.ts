@@ -10,19 +10,20 @@ import { join } from "node:path";
 import { after, afterEach } from "node:test";
 import { type Change, type Config, defaultConfig, setScript } from "./config.ts";
 import { Container } from "./container.ts";
-import { assertHostUnchanged, type HostSnapshot, snapshotHost } from "./host_snapshot.ts";
+import { assertHostUnchanged, type HostSnapshot, idPrefix, snapshotHost } from "./host_snapshot.ts";
 import { parseMountinfo } from "./inside.ts";
 import { execute, launch, type Options, type Result, type Running } from "./process.ts";
 import { makeRootfs } from "./rootfs.ts";
 import { expected, runtimePath } from "./runtime.ts";
 
 export class Workspace {
-  readonly tag = `ert-${process.pid}-${Date.now().toString(36)}`;
-  readonly directory = mkdtempSync(join(tmpdir(), "edgerun-test-"));
+  readonly tag = `${idPrefix}${process.pid}-${Date.now().toString(36)}`;
+  /** Named after the tag, so that whatever is found on the host can be told apart from other runs. */
+  readonly directory = mkdtempSync(join(tmpdir(), `edgerun-test-${this.tag}-`));
   readonly stateRoot = join(this.directory, "state");
   /** Shared by the containers of the file; a test that changes it uses newRootfs(). */
   readonly rootfs = makeRootfs(join(this.directory, "rootfs"));
-  readonly #before: HostSnapshot;
+  #before: HostSnapshot;
   #containers: Container[] = [];
   #kept: Container[] = [];
   #count = 0;
@@ -125,12 +126,18 @@ export class Workspace {
   /** The container must be gone, without a trace, though the command was refused. */
   assertNothingLeft(): void {
     this.deleteContainers();
-    assertHostUnchanged(this.#before, this.tag, this.stateRoot);
+    this.assertHostUnchanged();
   }
 
   /** Fails if anything on the host differs from when the workspace was made; deletes nothing. */
   assertHostUnchanged(): void {
-    assertHostUnchanged(this.#before, this.tag, this.stateRoot);
+    try {
+      assertHostUnchanged(this.#before, this.tag, this.stateRoot);
+    } catch (error) {
+      // What one test left behind must not fail the ones after it.
+      this.#before = snapshotHost(this.tag, this.stateRoot);
+      throw error;
+    }
   }
 
   /** Keeps a container until the end of the file, for tests that share it. */
@@ -153,17 +160,18 @@ export class Workspace {
       for (const container of this.#kept) container.dispose();
       this.assertHostUnchanged();
     } finally {
-      this.#unmountLeaked();
+      this.#removeLeaked();
       rmSync(this.directory, { recursive: true, force: true });
     }
   }
 
-  /** Undoes what a faulty runtime left mounted, so that removing the directory can't reach into something else. */
-  #unmountLeaked(): void {
+  /** Undoes what a faulty runtime left, so that removing the directory can't reach into something else. */
+  #removeLeaked(): void {
     const targets = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map((mount) => mount.target);
     for (const target of targets.reverse()) {
       if (target.startsWith(this.directory)) execute("umount", ["--lazy", target]);
     }
+    execute("find", ["/sys/fs/cgroup", "-depth", "-type", "d", "-name", `${this.tag}*`, "-exec", "rmdir", "{}", ";"]);
   }
 }
 
