@@ -90,14 +90,19 @@ LIBSECCOMP = $(shell echo SCMP_VER_MAJOR.SCMP_VER_MINOR.SCMP_VER_MICRO | $(CC) -
 DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"$(LIBSECCOMP)"' \
   $(if $(COMMIT),--define:EDGERUN_COMMIT='"$(COMMIT)"')
 
-build/edgerun.js: $(TYPESCRIPT) $(GENERATED)
-	$(ESBUILD) src/entry_device.ts --bundle --format=esm --platform=neutral --target=es2023 --minify-syntax $(DEFINES) --outfile=$@
+# One module per part of the program (src/lifecycle/parts.ts); what parts share is in chunks, which they import.
+PARTS := src/entry_device.ts launch=src/lifecycle/launch_part.ts authority=src/lifecycle/authority.ts report=src/lifecycle/plan.ts
+
+build/brain/stamp: $(TYPESCRIPT) $(GENERATED)
+	rm -rf $(@D)
+	$(ESBUILD) $(PARTS) --bundle --splitting --format=esm --platform=neutral --target=es2023 --minify-syntax $(DEFINES) --outdir=$(@D)
+	@touch $@
 
 ifeq ($(SANITIZE),)
-build/edgerun.bytecode: build/edgerun.js build/compile_bytecode
-	build/compile_bytecode $< $@
+build/edgerun.bytecode: build/brain/stamp build/compile_bytecode
+	build/compile_bytecode $@ build/brain/*.js
 else
-build/edgerun.bytecode: build/edgerun.js
+build/edgerun.bytecode: build/brain/stamp
 	$(MAKE) --no-print-directory SANITIZE= $@
 endif
 
@@ -170,8 +175,8 @@ endif
 $(OUT)/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,engine,$(OUT)/obj) $(QUICKJS_OBJECTS) \
   $(OUT)/libcore.a src/host/functions.ts src/errors.ts | build/compile_bytecode
 	@mkdir -p $(@D)
-	$(ESBUILD) test/native/probe/entry.ts --bundle --format=esm --platform=neutral --target=es2023 --outfile=$(@D)/edgerun.js
-	build/compile_bytecode $(@D)/edgerun.js $(@D)/edgerun.bytecode
+	$(ESBUILD) test/native/probe/entry.ts --bundle --format=esm --platform=neutral --target=es2023 --outfile=$(@D)/entry_device.js
+	build/compile_bytecode $(@D)/edgerun.bytecode $(@D)/entry_device.js
 	$(CC) -Wa,-I$(@D) -c -o $(@D)/bytecode.o native/engine/bytecode.S
 	$(CC) $(MODE_LINK) -o $@ $(call objects,engine,$(OUT)/obj) $(@D)/bytecode.o $(QUICKJS_OBJECTS) \
 	  $(OUT)/libcore.a $(LIBRARIES)

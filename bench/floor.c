@@ -2,8 +2,8 @@
 // The floor of the benchmark: the least that any runtime must do for the container that the others start, and nothing
 // else. No configuration is read, no state is written, no masked paths, devices, capabilities or filters.
 //   floor ROOTFS [CGROUP...] -- PROGRAM [ARG...]
-// ROOTFS is an absolute path. Each CGROUP is a cgroup directory (a v1 hierarchy, or v2) in which a cgroup is made,
-// joined, shown read-only in the container, and removed. Exits as PROGRAM does; 125 when the floor itself fails.
+// ROOTFS is an absolute path. Each CGROUP is the path of a cgroup (in a v1 hierarchy, or v2) that is made, joined, shown
+// read-only in the container, and removed. Exits as PROGRAM does; 125 when the floor itself fails.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static const int NAMESPACES = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE
 
 struct cgroups {
   int count;
-  char paths[MAX_CGROUPS][PATH_MAX];
+  const char *paths[MAX_CGROUPS];
 };
 
 static _Noreturn void die(const char *what) {
@@ -71,7 +71,7 @@ static void remove_cgroups(struct cgroups *cgroups) {
 // In the container; "0" is the writer.
 static void join_cgroups(const struct cgroups *cgroups) {
   for (int i = 0; i < cgroups->count; i++) {
-    char path[PATH_MAX + 16];
+    char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/cgroup.procs", cgroups->paths[i]);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     check(fd, path);
@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
   int i = 2;
   for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
     if (cgroups.count == MAX_CGROUPS) break;
-    snprintf(cgroups.paths[cgroups.count++], PATH_MAX, "%s/edgerun-bench-floor-%d", argv[i], getpid());
+    cgroups.paths[cgroups.count++] = argv[i];
   }
   if (i + 1 >= argc || strcmp(argv[i], "--") != 0) {
     fputs("usage: floor ROOTFS [CGROUP...] -- PROGRAM [ARG...]\n", stderr);

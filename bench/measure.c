@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Peak resident memory of a command, in KiB:
-//   measure PROGRAM [ARG...]
-// prints "OWN ANY": OWN is the peak of the program's own process, ANY that of the biggest process it made (itself
+//   measure REPORT PROGRAM [ARG...]
+// writes "OWN ANY" to the file REPORT: OWN is the peak of the program's own process, ANY that of the biggest process it made (itself
 // included). Exits as PROGRAM does; 125 when measuring fails.
 //
 // OWN is VmHWM, read while the process stands at its exit (ptrace): unlike ru_maxrss it belongs to the address space
@@ -67,12 +67,12 @@ static pid_t start(char **argv) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    fputs("usage: measure PROGRAM [ARG...]\n", stderr);
+  if (argc < 3) {
+    fputs("usage: measure REPORT PROGRAM [ARG...]\n", stderr);
     return EXIT_MEASURE;
   }
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) die("become subreaper");
-  pid_t pid = start(&argv[1]);
+  pid_t pid = start(&argv[2]);
   struct rusage usage;
   long own = 0;
   int status, is_first_stop = 1;
@@ -93,9 +93,12 @@ int main(int argc, char **argv) {
     if (ptrace(PTRACE_CONT, pid, NULL, (long)signal_for_it) < 0 && errno != ESRCH) die("PTRACE_CONT");
   }
   if (is_first_stop) {
-    fprintf(stderr, "measure: cannot execute \"%s\"\n", argv[1]);
+    fprintf(stderr, "measure: cannot execute \"%s\"\n", argv[2]);
     return EXIT_MEASURE;
   }
-  printf("%ld %ld\n", own, larger(own, larger(usage.ru_maxrss, read_peak_of_orphans())));
+  FILE *report = fopen(argv[1], "we");
+  if (report == NULL) die(argv[1]);
+  fprintf(report, "%ld %ld\n", own, larger(own, larger(usage.ru_maxrss, read_peak_of_orphans())));
+  if (fclose(report) != 0) die(argv[1]);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device binary's entry: native/engine/main.c calls edgerunEntry.main and throws what makeHostError returns.
+// The device binary's entry. native/engine/main.c calls edgerunEntry.main, throws what makeHostError returns, and
+// offers the program's other modules by name.
 import { makeHostError } from "./host/error.ts";
 import type { Host, Request } from "./host/functions.ts";
-import { lifecycle } from "./lifecycle/index.ts";
+import { createLifecycle } from "./lifecycle/index.ts";
+import type { PartName, Parts } from "./lifecycle/parts.ts";
 import { main } from "./main.ts";
+
+type LoadModule = (name: PartName) => unknown;
+
+function loadParts(loadModule: LoadModule): Parts {
+  return {
+    launch: () => loadModule("launch") as ReturnType<Parts["launch"]>,
+    authority: () => loadModule("authority") as ReturnType<Parts["authority"]>,
+    report: () => loadModule("report") as ReturnType<Parts["report"]>,
+  };
+}
 
 (globalThis as { edgerunEntry?: unknown }).edgerunEntry = {
   makeHostError,
-  main: (host: Host, request: Request): number => main(host, request, lifecycle),
+  main: (host: Host, request: Request, loadModule: LoadModule): number =>
+    main(host, request, createLifecycle(loadParts(loadModule))),
 };

@@ -3,8 +3,11 @@
 import { createRequire } from "node:module";
 import { makeHostError } from "./host/error.ts";
 import type { Host } from "./host/functions.ts";
+import * as authority from "./lifecycle/authority.ts";
+import { createLifecycle } from "./lifecycle/index.ts";
+import * as launch from "./lifecycle/launch_part.ts";
+import * as report from "./lifecycle/plan.ts";
 
-export { lifecycle } from "./lifecycle/index.ts";
 export { main } from "./main.ts";
 
 type Addon = { createHost: (makeError: typeof makeHostError) => Host };
@@ -14,3 +17,6 @@ export function createHost(): Host {
   const addon = createRequire(import.meta.url)("./edgerun.node") as Addon;
   return addon.createHost(makeHostError);
 }
+
+/** The commands on containers; here all parts of the program are loaded from the start. */
+export const lifecycle = createLifecycle({ launch: () => launch, authority: () => authority, report: () => report });

@@ -7,6 +7,7 @@
  *
  * - USAGE: the command line is wrong
  * - CONFIG_INVALID: config.json (or process.json, resources) is wrong; the message names the JSON path
+ * - IMAGE_INVALID: a container image is malformed, doesn't match its digests, or is hostile
  * - UNSUPPORTED: well-formed, but this host's kernel or this build can't do it
  * - CONTAINER_EXISTS, CONTAINER_NOT_FOUND, CONTAINER_STATE: the id, or its state, doesn't allow the command
  * - MANIFEST_REQUIRED, MANIFEST_INVALID: enrolled host without a manifest; signature, time or binding wrong
@@ -18,6 +19,7 @@
 export type ErrorCode =
   | "USAGE"
   | "CONFIG_INVALID"
+  | "IMAGE_INVALID"
   | "UNSUPPORTED"
   | "CONTAINER_EXISTS"
   | "CONTAINER_NOT_FOUND"

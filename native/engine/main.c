@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "binding.h"
+#include "modules.h"
 #include "core/utf8.h"
 
 /** Every failure of the program itself, before main() of the TypeScript side could report it. */
@@ -21,8 +22,6 @@
 
 extern char **environ;
 // build/edgerun.bytecode, by native/engine/bytecode.S
-extern const uint8_t edgerun_bytecode[];
-extern const uint8_t edgerun_bytecode_end[];
 
 static void fail_early(const char *operation)
 {
@@ -88,46 +87,48 @@ static JSContext *new_context(JSRuntime *runtime)
 	return context;
 }
 
-/** Runs the module's top level. Returns 0, or -1 with its exception pending. */
-static int evaluate_module(JSContext *context, JSValue module)
-{
-	JSValue promise = JS_EvalFunction(context, module);
-	if (JS_IsException(promise))
-		return -1;
-	int rejected = JS_PromiseState(context, promise) == JS_PROMISE_REJECTED;
-	if (rejected)
-		JS_Throw(context, JS_PromiseResult(context, promise));
-	JS_FreeValue(context, promise);
-	return rejected ? -1 : 0;
-}
-
 /** Loads the program. It leaves its entry (src/entry_device.ts) in the global edgerunEntry. */
 static JSValue load_entry(JSContext *context)
 {
-	size_t size = (size_t)(edgerun_bytecode_end - edgerun_bytecode);
-	JSValue module = JS_ReadObject(context, edgerun_bytecode, size, JS_READ_OBJ_BYTECODE);
-	if (JS_IsException(module) || evaluate_module(context, module) != 0)
-		return JS_EXCEPTION;
+	JSValue module = modules_load(context, "entry_device.js");
+	if (JS_IsException(module))
+		return module;
+	JS_FreeValue(context, module);
 	JSValue global = JS_GetGlobalObject(context);
 	JSValue entry = JS_GetPropertyStr(context, global, "edgerunEntry");
 	JS_FreeValue(context, global);
 	return entry;
 }
 
-/** Calls the entry's main(host, request). Returns what it returned, or an exception. */
+/** loadModule(name): the namespace of one of the program's parts (src/lifecycle/parts.ts). */
+static JSValue load_part(JSContext *context, JSValueConst this_value, int count, JSValueConst *arguments)
+{
+	(void)this_value;
+	(void)count;
+	const char *name = JS_ToCString(context, arguments[0]);
+	if (name == NULL)
+		return JS_EXCEPTION;
+	char file[64];
+	snprintf(file, sizeof file, "%s.js", name);
+	JS_FreeCString(context, name);
+	return modules_load(context, file);
+}
+
+/** Calls the entry's main(host, request, loadModule). Returns what it returned, or an exception. */
 static JSValue call_main(JSContext *context, JSValueConst entry, int argc, char **argv)
 {
-	JSValue arguments[2] = {binding_new_host(context), JS_UNDEFINED};
+	JSValue arguments[3] = {binding_new_host(context), JS_UNDEFINED, JS_NewCFunction(context, load_part, "loadModule", 1)};
 	JSValue result = JS_EXCEPTION;
 	if (!JS_IsException(arguments[0]))
 		arguments[1] = binding_new_request(context, argc, argv, environ);
 	if (!JS_IsException(arguments[0]) && !JS_IsException(arguments[1])) {
 		JSValue function = JS_GetPropertyStr(context, entry, "main");
-		result = JS_Call(context, function, entry, 2, arguments);
+		result = JS_Call(context, function, entry, 3, arguments);
 		JS_FreeValue(context, function);
 	}
 	JS_FreeValue(context, arguments[0]);
 	JS_FreeValue(context, arguments[1]);
+	JS_FreeValue(context, arguments[2]);
 	return result;
 }
 
@@ -173,6 +174,7 @@ int main(int argc, char **argv)
 		fail_early("cannot start the engine");
 	}
 	JS_SetGCThreshold(runtime, (size_t)-1);
+	modules_install(runtime);
 	int code = run(context, argc, argv);
 #ifdef EDGERUN_SANITIZE
 	JS_FreeContext(context);

@@ -7,8 +7,7 @@ import { planLaunch } from "../plan/launch.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
-import { type Authorization, authorize } from "./authorization.ts";
-import type { Context } from "./options.ts";
+import type { Authorization, Context } from "./options.ts";
 
 const maxConfigBytes = 16 << 20;
 
@@ -41,7 +40,7 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
   const bundle = resolve(host, options.bundle, "bundle");
   const { spec: asked, warnings } = decodeSpec(host.readJson(`${bundle}/config.json`, maxConfigBytes));
   for (const warning of warnings) log.warn(warning);
-  const authorization = authorize(context, asked, { bundle, manifest: options.manifest, reportOnly });
+  const authorization = context.lifecycle.authorize(context, asked, { bundle, manifest: options.manifest, reportOnly });
   const spec = authorization.spec;
   const rootPath = spec.root.path.startsWith("/") ? spec.root.path : `${bundle}/${spec.root.path}`;
   const rootfs = resolve(host, rootPath, "root file system");

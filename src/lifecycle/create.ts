@@ -5,6 +5,7 @@ import { EdgerunError, wrap } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
+import { writeEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { readBootId } from "../state/status.ts";
 import {
@@ -14,7 +15,6 @@ import {
   startSocketPath,
   unlockDirectory,
   updateRecord,
-  writeConfig,
   writeIntent,
 } from "../state/store.ts";
 import { type Prepared, prepareBundle } from "./bundle.ts";
@@ -89,7 +89,7 @@ export function createContainer(
     createCgroups(host, plan.cgroups);
     prepareProcess(host, init, plan);
     goAhead(host, init);
-    writeConfig(host, directory, prepared.spec);
+    writeEffectiveConfig(host, directory, { spec: prepared.spec, grants: prepared.authorization.grants });
     const created = { directory, record, prepared, init, terminalFd: -1 };
     record.pid = init.pid;
     awaitReady(host, init, {

@@ -7,9 +7,10 @@ import { planExec } from "../plan/exec.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Capabilities, Process, Spec } from "../spec/config.ts";
 import { decodeProcess } from "../spec/decode.ts";
+import { readEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
-import { lockDirectory, readConfig, readRecord, unlockDirectory } from "../state/store.ts";
+import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, writePidFile } from "./create.ts";
 import { abandonInit, awaitFork, awaitReady, goAhead, type InitProcess, launchInit, startProgram } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
@@ -31,8 +32,9 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
   try {
     const record = readRecord(host, root, options.id);
     checkExecutable(host, root, record, options.ignorePaused);
-    const spec = readConfig(host, directory);
-    const process = boundByManifest(readProcess(context, options, spec), spec, record);
+    const { spec, grants } = readEffectiveConfig(host, directory);
+    const asked = readProcess(context, options, spec);
+    const process = grants === null ? asked : context.lifecycle.limitProcess(asked, grants);
     checkTerminal(process, options);
     const plan = planExec({
       spec,
@@ -111,25 +113,6 @@ function addCapabilities(base: Capabilities, names: readonly string[]): Capabili
     bounding: added(base.bounding),
     effective: added(base.effective),
     permitted: added(base.permitted),
-  };
-}
-
-/** Under a manifest, an exec'd process gets no capability beyond the container's own, and no way to gain privileges. */
-function boundByManifest(process: Process, spec: Spec, record: ContainerRecord): Process {
-  if (record.manifestDigest === "") return process;
-  const allowed = spec.process.capabilities?.bounding ?? [];
-  const keep = (set: readonly string[] | undefined) => (set ?? []).filter((name) => allowed.includes(name));
-  const asked = process.capabilities ?? {};
-  return {
-    ...process,
-    noNewPrivileges: true,
-    capabilities: {
-      bounding: keep(asked.bounding),
-      effective: keep(asked.effective),
-      permitted: keep(asked.permitted),
-      inheritable: keep(asked.inheritable),
-      ambient: keep(asked.ambient),
-    },
   };
 }
 

@@ -1,28 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lifecycle as the command line calls it.
-import { isHostEnrolled } from "./authorization.ts";
+import type { Spec } from "../spec/config.ts";
 import { kill, pause, resume } from "./control.ts";
-import { create } from "./create.ts";
 import { deleteContainer } from "./delete.ts";
-import { exec } from "./exec.ts";
-import type { Lifecycle } from "./options.ts";
-import { plan } from "./plan.ts";
+import { type Authorization, type AuthorizeOptions, type Context, type Lifecycle, trustDirectory } from "./options.ts";
+import type { Parts } from "./parts.ts";
 import { list, ps, state } from "./queries.ts";
-import { run } from "./run.ts";
 import { start } from "./start.ts";
 
-export const lifecycle: Lifecycle = {
-  create,
-  run,
-  start,
-  state,
-  kill,
-  delete: deleteContainer,
-  exec,
-  list,
-  ps,
-  pause,
-  resume,
-  plan,
-  isEnrolled: isHostEnrolled,
-};
+export function createLifecycle(parts: Parts): Lifecycle {
+  return {
+    create: (context, options) => parts.launch().create(context, options),
+    run: (context, options) => parts.launch().run(context, options),
+    exec: (context, options) => parts.launch().exec(context, options),
+    plan: (context, options) => parts.report().plan(context, options),
+    authorize: (context, asked, options) => authorize(parts, context, asked, options),
+    limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),
+    isEnrolled: (context) => hasTrustStore(context) && parts.authority().isHostEnrolled(context),
+    start,
+    state,
+    kill,
+    delete: deleteContainer,
+    list,
+    ps,
+    pause,
+    resume,
+  };
+}
+
+/** Without a trust store there is no owner to ask, and most of the program that would ask is not needed. */
+function authorize(parts: Parts, context: Context, asked: Spec, options: AuthorizeOptions): Authorization {
+  if (options.manifest === undefined && !hasTrustStore(context)) {
+    return { spec: asked, decisions: null, grants: null, manifestDigest: "", manifestKeyId: "" };
+  }
+  return parts.authority().authorize(context, asked, options);
+}
+
+function hasTrustStore(context: Context): boolean {
+  return context.host.fileInfo(trustDirectory(context), 0) !== null;
+}

@@ -2,6 +2,9 @@
 // What the commands hand to the lifecycle: everything that came from the command line, checked and typed.
 // Paths are absolute (joined with the working directory, links not resolved). Ids have passed checkId().
 import type { Host, Request } from "../host/functions.ts";
+import type { Grants } from "../manifest/schema.ts";
+import type { Decision } from "../policy/decision.ts";
+import type { Process, Spec } from "../spec/config.ts";
 
 /** What every command works with. */
 export type Context = {
@@ -107,6 +110,27 @@ export type ContainerState = {
   owner: string;
 };
 
+/** What the device's owner says to a bundle. */
+export type Authorization = {
+  /** The effective spec; on a host that is not enrolled, what the bundle asks for. */
+  spec: Spec;
+  /** null: the host is not enrolled, nothing was decided. */
+  decisions: Decision[] | null;
+  /** What bounds the processes of `exec` as well; null where nothing does. */
+  grants: Grants | null;
+  /** Of the manifest and the key that signed it; "" where there is none. */
+  manifestDigest: string;
+  manifestKeyId: string;
+};
+
+/** `manifest`: the file of --manifest. With reportOnly, denials are in the decisions and not thrown. */
+export type AuthorizeOptions = { bundle: string; manifest: string | undefined; reportOnly: boolean };
+
+/** The trust store in the configuration directory. */
+export function trustDirectory(context: Context): string {
+  return `${context.configRoot}/trust`;
+}
+
 /** The commands that work on containers. Each returns the exit code and writes its result itself. */
 export interface Lifecycle {
   create(context: Context, options: CreateOptions): number;
@@ -121,6 +145,10 @@ export interface Lifecycle {
   pause(context: Context, id: string): number;
   resume(context: Context, id: string): number;
   plan(context: Context, options: PlanOptions): number;
+  /** Finds and verifies the manifest of a bundle, and applies it. */
+  authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;
+  /** A process of `exec`, as far as the manifest of its container grants it. */
+  limitProcess(asked: Process, grants: Grants): Process;
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

@@ -23,8 +23,8 @@ const hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 /** The operations of one mount of type "cgroup". @throws CONFIG_INVALID for options that are no attributes */
 export function planCgroupMount(parsed: ParsedMount, context: MountContext): Operation[] {
-  const { mount: cgroupMount, jsonPath, target, options } = parsed;
-  const ignored = filesystemOption(cgroupMount.options ?? []);
+  const { jsonPath, target, options } = parsed;
+  const ignored = filesystemOption(options, parsed.mount.options);
   if (ignored !== undefined) throw invalid(`${jsonPath}.options`, `"${ignored}" is no option of a cgroup mount`);
   if (cgroupVersion(context.facts) === 2) return [planHierarchy(parsed, context, 0, target)];
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `exec` will do: a second process in a running container.
 import type { Process, Spec } from "../spec/config.ts";
-import { CLONE_NEWNS, CLONE_NEWUSER } from "./constants.ts";
+import { CLONE_NEWNS } from "./constants.ts";
 import type { ProcessOptions } from "./launch.ts";
-import { computeRunningNamespaces, hasNamespace, planEntry } from "./namespaces.ts";
+import { computeRunningNamespaces, hasNamespace, planEntry, planLateEntry } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import type { HostFacts, LaunchPlan } from "./plan.ts";
 import {
@@ -46,7 +46,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
     ...planEntry(namespaces),
     { op: "wait_go" },
-    ...(hasNamespace(namespaces, CLONE_NEWUSER) ? [{ op: "set_ids_in_userns" } as const] : []),
+    ...planLateEntry(namespaces),
     // The mount namespace that was joined has the container's root as its own.
     ownMounts ? openRoot("/") : { op: "chroot" },
     ...(options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` } as const]),

@@ -3,7 +3,7 @@
 // the same plan, byte for byte.
 import type { Linux, Spec } from "../spec/config.ts";
 import { computeCgroupDirectories, planCgroups } from "./cgroups.ts";
-import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
 import { propagationFlags } from "./mount_options.ts";
@@ -12,9 +12,9 @@ import {
   computeCloneFlags,
   computeNamespaces,
   hasNamespace,
-  type Namespaces,
   planEntry,
   planIdMaps,
+  planLateEntry,
   planTimeOffsets,
 } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
@@ -89,7 +89,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...planTimeOffsets(linux),
     ...planRoot(linux, rootfs, ownMounts, options),
     { op: "wait_go" },
-    ...planAfterGo(namespaces),
+    ...planLateEntry(namespaces),
     // What the container sees; all of it below the root's descriptor.
     ...mounts.operations,
     ...planDevices(spec, facts.initialUserNamespace && !inUserNamespace),
@@ -165,14 +165,6 @@ function planRoot(linux: Linux, rootfs: string, ownMounts: boolean, options: Lau
     { op: "set_propagation", flags: ofHost },
     { op: "open_root", source: rootfs, attach: 1, propagation },
   ];
-}
-
-/** Id maps are written and the cgroups are joined: the process may become root of its user namespace. */
-function planAfterGo(namespaces: Namespaces): Operation[] {
-  const operations: Operation[] = [];
-  if (hasNamespace(namespaces, CLONE_NEWUSER)) operations.push({ op: "set_ids_in_userns" });
-  if ((namespaces.created & CLONE_NEWCGROUP) !== 0) operations.push({ op: "unshare", flags: CLONE_NEWCGROUP });
-  return operations;
 }
 
 function planKeyring(id: string, options: ProcessOptions): Operation[] {

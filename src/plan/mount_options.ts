@@ -219,7 +219,8 @@ export function attributeFields({ own, tree }: MountOptions): {
   };
 }
 
-/** An option that only a file system can have, for mounts that are none; undefined where there is none. */
-export function filesystemOption(options: readonly string[]): string | undefined {
-  return options.find((option) => lookUp(superFlags, option) !== undefined || parseMountOptions([option]).data.length > 0);
+/** The first option that only a file system can have, for mounts that are none; undefined where there is none. */
+export function filesystemOption(parsed: MountOptions, options: readonly string[] = []): string | undefined {
+  if (parsed.data.length > 0) return parsed.data[0];
+  return parsed.superFlags === 0 ? undefined : options.find((option) => lookUp(superFlags, option) !== undefined);
 }

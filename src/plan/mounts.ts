@@ -117,7 +117,7 @@ function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedM
   const source = mount.source ?? "";
   if (source === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
   // The kernel would ignore both without a word.
-  const ignored = filesystemOption(mount.options ?? []);
+  const ignored = filesystemOption(options, mount.options);
   if (ignored !== undefined) {
     throw invalid(`${jsonPath}.options`, `"${ignored}" is an option of a file system; a bind mount can't set it`);
   }
@@ -139,6 +139,7 @@ const unlabelled = ["proc", "sysfs"];
 
 function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount, type: string, label: string): void {
   const data = [...options.data];
+  const inSuperBlock = options.readOnly && !kernelFilesystems.includes(type);
   if (label !== "" && !unlabelled.includes(type)) data.push(`context=${label}`);
   // A mount that is new has nothing to clear and nothing below it, so both kinds of attributes are the same.
   let attributes = (options.own.set & ~options.tree.clear) | options.tree.set;
@@ -162,14 +163,14 @@ function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount
     target,
     data,
     attributes,
-    superFlags: options.readOnly && !kernelFilesystems.includes(type) ? options.superFlags | MS_RDONLY : options.superFlags,
+    superFlags: options.superFlags | (inSuperBlock ? MS_RDONLY : 0),
     propagation: options.propagation[0] ?? 0,
   });
   planFurtherPropagation(plan, target, options);
 }
 
 function planRemount(plan: MountPlan, { mount, jsonPath, target, options }: ParsedMount): void {
-  const ignored = filesystemOption(mount.options ?? []);
+  const ignored = filesystemOption(options, mount.options);
   if (ignored !== undefined || options.tree.set !== 0 || options.tree.clear !== 0) {
     throw unsupported(`${jsonPath}.options`, "remount changes only the attributes of the mount itself in this version");
   }

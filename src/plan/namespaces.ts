@@ -96,8 +96,7 @@ export function computeCloneFlags({ created, joined }: Namespaces): number {
 
 /**
  * The first operations: join, fork where a pid namespace is entered that way, unshare. None of it needs the host side,
- * so it runs while the host side makes cgroups. The cgroup namespace is not here: its root is the cgroup that the
- * process is in when it is made, so it waits for `go`.
+ * so it runs while the host side makes cgroups.
  */
 export function planEntry(namespaces: Namespaces): Operation[] {
   const { created, joined, joins } = namespaces;
@@ -108,10 +107,31 @@ export function planEntry(namespaces: Namespaces): Operation[] {
   }));
   const atFork = created & CLONE_NEWPID & ~computeCloneFlags(namespaces);
   if ((joined & CLONE_NEWPID) !== 0 || atFork !== 0) operations.push({ op: "fork", flags: atFork });
-  const flags = created & ~(CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWCGROUP);
+  const flags = created & ~(CLONE_NEWPID | CLONE_NEWUSER | computeLateFlags(namespaces));
   if (flags !== 0) operations.push({ op: "unshare", flags });
   if ((created & CLONE_NEWNET) !== 0) operations.push({ op: "bring_loopback_up" });
   return operations;
+}
+
+/**
+ * The operations right after `go`, when id maps are written and cgroups are joined: the process becomes root of its user
+ * namespace, and makes the namespaces for which that comes first.
+ */
+export function planLateEntry(namespaces: Namespaces): Operation[] {
+  const operations: Operation[] = [];
+  if (hasNamespace(namespaces, CLONE_NEWUSER)) operations.push({ op: "set_ids_in_userns" });
+  const flags = computeLateFlags(namespaces);
+  if (flags !== 0) operations.push({ op: "unshare", flags });
+  return operations;
+}
+
+/**
+ * The root of a cgroup namespace is the cgroup that its maker is in. The queue directory of an ipc namespace belongs to
+ * the user that its maker is: made before the ids are set, nobody in the user namespace would own it.
+ */
+function computeLateFlags(namespaces: Namespaces): number {
+  const late = hasNamespace(namespaces, CLONE_NEWUSER) ? CLONE_NEWCGROUP | CLONE_NEWIPC : CLONE_NEWCGROUP;
+  return namespaces.created & late;
 }
 
 /** linux.timeOffsets, written before the first process is in the new time namespace. */

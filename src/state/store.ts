@@ -6,15 +6,12 @@
 // `state` and `list` take no lock and cope with a directory that vanishes under them.
 import { EdgerunError, wrap } from "../errors.ts";
 import type { Host, Request } from "../host/functions.ts";
-import type { Spec } from "../spec/config.ts";
-import { decodeSpec } from "../spec/decode.ts";
 import { toJsonText } from "./json_text.ts";
 import { type ContainerRecord, decodeRecord } from "./record.ts";
 
 /** How long a command waits for another one that holds the container's lock. */
 const lockTimeoutMs = 20_000;
 const maxRecordBytes = 1 << 20;
-const maxConfigBytes = 32 << 20;
 
 const typeMask = 0o170000;
 const directoryType = 0o040000;
@@ -33,10 +30,6 @@ export function startSocketPath(directory: StateDirectory): string {
 
 function recordPath(directory: StateDirectory): string {
   return `${directory.path}/state.json`;
-}
-
-function configPath(directory: StateDirectory): string {
-  return `${directory.path}/config.json`;
 }
 
 /** Makes the state root where missing, and refuses one that another user could change (CVE-2015-1331 was such a place). */
@@ -121,15 +114,6 @@ export function writeIntent(host: Host, directory: StateDirectory, record: Conta
  */
 export function updateRecord(host: Host, directory: StateDirectory, record: ContainerRecord): void {
   host.replaceFile(recordPath(directory), toJsonText(record), 0o600, 0);
-}
-
-/** Keeps the effective spec, which bounds what `exec` may do later. */
-export function writeConfig(host: Host, directory: StateDirectory, spec: Spec): void {
-  host.createFile(configPath(directory), toJsonText(spec), 0o600, 0);
-}
-
-export function readConfig(host: Host, directory: StateDirectory): Spec {
-  return decodeSpec(host.readJson(configPath(directory), maxConfigBytes), configPath(directory)).spec;
 }
 
 /**

@@ -7,7 +7,16 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { bundleImage } from "../../src/owner/bundle.ts";
 import type { Spec } from "../../src/spec/config.ts";
-import { addImage, asRoot, finishLayout, type Member, makeTar, temporaryDirectory } from "./owner_bundle_fixture.ts";
+import {
+  addImage,
+  asRoot,
+  finishLayout,
+  type Member,
+  makeTar,
+  paxEntry,
+  rawEntry,
+  temporaryDirectory,
+} from "./owner_bundle_fixture.ts";
 
 const ETC: Member[] = [
   {
@@ -80,7 +89,7 @@ const badConfigs: [object, RegExp][] = [
 ];
 for (const [config, message] of badConfigs) {
   test(`an image config with ${JSON.stringify(config)} is refused`, asRoot, async (t) => {
-    await assert.rejects(makeBundle(t, config), { code: "CONFIG_INVALID", message });
+    await assert.rejects(makeBundle(t, config), { code: "IMAGE_INVALID", message });
   });
 }
 
@@ -107,7 +116,7 @@ for (const user of [
   ...["odd", "large", "app:odd", ":", "app:", ":app", "a:b:c", " 0"],
 ]) {
   test(`User ${JSON.stringify(user)} is refused`, asRoot, async (t) => {
-    await assert.rejects(makeBundle(t, { User: user }), { code: "CONFIG_INVALID", message: /user|group/ });
+    await assert.rejects(makeBundle(t, { User: user }), { code: "IMAGE_INVALID", message: /user|group/ });
   });
 }
 
@@ -176,3 +185,18 @@ test(
     ]);
   },
 );
+
+test("access control lists are ignored, with one warning for the image", asRoot, async (t) => {
+  const first = 'ACLs are ignored (first: "/d"): owner, group and mode alone can grant more than the ACL did';
+  for (const key of ["SCHILY.acl.access", "SCHILY.acl.default", "SCHILY.xattr.system.posix_acl_default"]) {
+    const files = [
+      paxEntry({ [key]: "user::rwx\nuser:app:---\ngroup::r-x\nmask::r-x\nother::r-x\n" }),
+      rawEntry({ name: "d", typeflag: "5" }),
+      paxEntry({ "SCHILY.acl.access": "user::rw-\n" }),
+      rawEntry({ name: "d/f" }),
+    ];
+    assert.deepEqual((await makeBundle(t, {}, { files })).warnings, [first], key);
+  }
+  const empty = [paxEntry({ "SCHILY.acl.access": "" }), rawEntry({ name: "f" })];
+  assert.deepEqual((await makeBundle(t, {}, { files: empty })).warnings, []);
+});

@@ -85,9 +85,12 @@ export function rawEntry(header: RawHeader, data: string | Buffer = ""): Buffer 
   return Buffer.concat([block, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
 }
 
+/** Pax records; as a list, keys may be repeated. */
+export type PaxRecords = Record<string, string> | [key: string, value: string][];
+
 /** A pax header (typeflag "x", or "g" for a global one); values are one byte per character. */
-export function paxEntry(records: Record<string, string>, typeflag = "x"): Buffer {
-  const lines = Object.entries(records).map(([key, value]) => {
+export function paxEntry(records: PaxRecords, typeflag = "x"): Buffer {
+  const lines = (Array.isArray(records) ? records : Object.entries(records)).map(([key, value]) => {
     const rest = ` ${key}=${value}\n`;
     let length = rest.length + 1;
     while (String(length).length + rest.length !== length) length = String(length).length + rest.length;

@@ -128,7 +128,7 @@ test("bundle gives a directory the attributes of its last entry only", asRoot, a
 });
 
 test("bundle refuses attributes that are the host's business", asRoot, async (t) => {
-  for (const name of ["trusted.overlay.redirect", "system.posix_acl_default", "user.\n"]) {
+  for (const name of ["trusted.overlay.redirect", "system.nfs4_acl", "user.\n"]) {
     const layer = [paxEntry({ [`SCHILY.xattr.${name}`]: "1" }), rawEntry({ typeflag: "5", name: "d" })];
     await assert.rejects(unpack(t, layer), /may not set the extended attribute/);
   }

@@ -19,7 +19,11 @@ test("new namespaces: pid and user at clone, the others by unshare, loopback up"
   const types = ["pid", "user", "mount", "network", "ipc", "uts"];
   const plan = launch(smallSpec({ linux: { namespaces: types.map((type) => ({ type })), ...maps } }));
   assert.equal(plan.cloneFlags, NEWPID | NEWUSER);
-  assert.equal(pick(plan, "unshare")[0]?.flags, NEWNS | NEWNET | NEWIPC | NEWUTS);
+  assert.deepEqual(
+    pick(plan, "unshare").map(({ flags }) => flags),
+    [NEWNS | NEWNET | NEWUTS, NEWIPC],
+    "the ipc namespace is made by the root of the user namespace",
+  );
   assert.equal(plan.operations[1]?.op, "bring_loopback_up");
   assert.deepEqual(plan.idMaps, { uid: "0 100000 65536\n", gid: "0 100000 65536\n" });
 });
@@ -115,7 +119,9 @@ test("process: groups, umask, search path, environment", () => {
   const [user] = pick(plan, "set_user");
   assert.deepEqual([user?.uid, user?.gid, user?.groups, user?.umask], [7, 8, [9], 0o022]);
   assert.equal(pick(plan, "find_program")[0]?.searchPath, "/bin");
-  assert.deepEqual(pick(plan, "exec")[0]?.env, ["A=2", "PATH=/bin", "HOME=/"]);
+  assert.deepEqual(pick(plan, "exec")[0]?.env, ["A=2", "PATH=/bin"]);
+  assert.deepEqual(pick(plan, "set_home"), [{ op: "set_home", uid: 7 }]);
+  assert.deepEqual(pick(launch(smallSpec({ process: { env: ["HOME=/x"] } })), "set_home"), []);
   assert.deepEqual(pick(plan, "exec")[0]?.args, ["x", "y"]);
 });
 

@@ -14,7 +14,7 @@ const AUFS_METADATA = ".wh..wh.";
 
 /**
  * Applies the layer's entries in order. `signal` ends it between two entries, with the signal's reason.
- * @throws EdgerunError CONFIG_INVALID for an entry that can't be in an honest layer; the tree is then half changed
+ * @throws EdgerunError IMAGE_INVALID for an entry that can't be in an honest layer; the tree is then half changed
  */
 export async function applyLayer(rootfs: Rootfs, reader: TarReader, signal?: AbortSignal): Promise<void> {
   const layer = new Layer(rootfs, reader);

@@ -4,6 +4,7 @@
 import type { Spec } from "../../spec/config.ts";
 import { defaultSpec } from "../../spec/default.ts";
 import { createAnnotations, keys } from "./annotations.ts";
+import { quote } from "./byte_string.ts";
 import { asObject, asString, asStrings } from "./descriptor.ts";
 import { imageError } from "./failure.ts";
 import type { Image } from "./image.ts";
@@ -21,7 +22,7 @@ export interface CreatedConfig {
 /**
  * The config for the image unpacked in `rootfs`. `args`, if not empty, takes the place of Entrypoint and Cmd.
  * No limits and no devices: those are the owner's to add. The namespaces are new ones, the cgroup's too.
- * @throws EdgerunError CONFIG_INVALID for an image config that can't be run
+ * @throws EdgerunError IMAGE_INVALID for an image config that can't be run
  */
 export function createConfig(image: Image, rootfs: Rootfs, args: readonly string[]): CreatedConfig {
   const config = asObject(image.config.config ?? {}, "image config: config");
@@ -53,6 +54,10 @@ export function createConfig(image: Image, rootfs: Rootfs, args: readonly string
 
   const warnings = omitted.map((key) => `label ${JSON.stringify(key)} is reserved: it is not in config.json`);
   const volumes = keys(config.Volumes, "Volumes");
+  if (rootfs.firstAcl !== undefined) {
+    const first = quote(`/${rootfs.firstAcl}`);
+    warnings.push(`ACLs are ignored (first: ${first}): owner, group and mode alone can grant more than the ACL did`);
+  }
   if (volumes.length > 0) warnings.push(`volumes are not mounted: add mounts to config.json for ${volumes.join(", ")}`);
   return { spec, warnings };
 }

@@ -15,7 +15,7 @@ type JsonObject = Record<string, unknown>;
 
 const MAX_DOCUMENT = 4 << 20;
 
-/** A descriptor of the OCI form. @throws EdgerunError CONFIG_INVALID naming `label` when it is malformed */
+/** A descriptor of the OCI form. @throws EdgerunError IMAGE_INVALID naming `label` when it is malformed */
 export function parseDescriptor(value: unknown, label: string): Descriptor {
   const { mediaType, digest, size } = asObject(value, label);
   if (typeof mediaType !== "string") throw imageError(`${label}: "mediaType" is not a string`);
@@ -28,7 +28,7 @@ export function blobFile(digest: string): string {
   return `blobs/${digest.replace(":", "/")}`;
 }
 
-/** A sha256 digest. @throws EdgerunError UNSUPPORTED for another algorithm, CONFIG_INVALID for no digest at all */
+/** A sha256 digest. @throws EdgerunError UNSUPPORTED for another algorithm, IMAGE_INVALID for no digest at all */
 export function parseDigest(value: unknown, label: string): string {
   if (typeof value !== "string" || !/^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/.test(value)) {
     throw imageError(`${label}: ${JSON.stringify(value)} is not a digest`);
@@ -83,7 +83,7 @@ export class DigestCheck {
     }
   }
 
-  /** @throws EdgerunError CONFIG_INVALID when size or digest is not the one expected */
+  /** @throws EdgerunError IMAGE_INVALID when size or digest is not the one expected */
   finish(): void {
     if (this.#size !== undefined && this.#seen !== this.#size) throw this.#wrongSize();
     if (this.#digest === undefined) return;
@@ -96,7 +96,7 @@ export class DigestCheck {
   }
 }
 
-/** The value as an object. @throws EdgerunError CONFIG_INVALID */
+/** The value as an object. @throws EdgerunError IMAGE_INVALID */
 export function asObject(value: unknown, label: string): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw imageError(`${label} is not an object`);

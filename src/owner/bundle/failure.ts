@@ -5,7 +5,7 @@ import { EdgerunError } from "../../errors.ts";
 
 /** The image is malformed, doesn't match its digests, or is hostile: nothing of it may be used. */
 export function imageError(message: string, cause?: unknown): EdgerunError {
-  return new EdgerunError("CONFIG_INVALID", message, { cause });
+  return new EdgerunError("IMAGE_INVALID", message, { cause });
 }
 
 /** Well-formed, but not something this program turns into a bundle. */

@@ -41,7 +41,7 @@ const CONFIG_TYPES = ["application/vnd.oci.image.config.v1+json", "application/v
 /**
  * Opens the image at `path`: an OCI layout directory, or a tar of one, or a docker-save archive. An archive that has
  * both forms, as docker save writes since version 25, is taken as a layout.
- * @throws EdgerunError CONFIG_INVALID for a malformed image, USAGE when `choice` leaves none or several
+ * @throws EdgerunError IMAGE_INVALID for a malformed image, USAGE when `choice` leaves none or several
  */
 export async function openImage(path: string, choice: Choice): Promise<Image> {
   const files = await openImageFiles(path);

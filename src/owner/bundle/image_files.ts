@@ -24,7 +24,7 @@ export async function openImageFiles(path: string): Promise<ImageFiles> {
   return openArchive(path);
 }
 
-/** Reads a whole small file. @throws EdgerunError CONFIG_INVALID when it is missing or larger than `maxBytes` */
+/** Reads a whole small file. @throws EdgerunError IMAGE_INVALID when it is missing or larger than `maxBytes` */
 export async function readImageFile(files: ImageFiles, name: string, maxBytes: number): Promise<Buffer> {
   const size = files.size(name);
   if (size === undefined) throw imageError(`the image has no file "${name}"`);
@@ -109,7 +109,9 @@ async function indexMembers(source: FileSource): Promise<Map<string, Member>> {
     const name = normalize(entry.name);
     if (entry.type === "directory") continue;
     if (members.has(name)) throw imageError(`the image archive has ${quote(name)} twice`);
-    if (entry.type === "file") {
+    if (entry.sparse !== undefined) {
+      throw unsupported(`the image archive has ${quote(name)} as a sparse file: archive it without holes`);
+    } else if (entry.type === "file") {
       members.set(name, { offset: source.position, size: entry.size });
     } else if (entry.type === "symlink") {
       members.set(name, { target: normalize(`${name}/../${entry.linkname}`) });

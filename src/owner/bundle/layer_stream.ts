@@ -42,7 +42,7 @@ export interface Layer {
  * at the end of the data.
  *
  * The compression is told by the data, not by the media type (tools get that wrong, and the diffID decides anyway).
- * @throws EdgerunError CONFIG_INVALID when the blob is missing or a digest is wrong, UNSUPPORTED for other media types
+ * @throws EdgerunError IMAGE_INVALID when the blob is missing or a digest is wrong, UNSUPPORTED for other media types
  */
 export async function readLayer(
   files: ImageFiles,

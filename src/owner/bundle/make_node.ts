@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the node that one tar entry describes, where nothing is: data, owner, mode, extended attributes, time.
 
-import { chmodSync, closeSync, constants, lchownSync, lutimesSync, openSync, symlinkSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  ftruncateSync,
+  lchownSync,
+  lutimesSync,
+  openSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
 import { quote, toBytes } from "./byte_string.ts";
-import { imageError } from "./failure.ts";
+import { fromSystem, imageError } from "./failure.ts";
 import { makeSpecialFile, setXattrs } from "./programs.ts";
 import type { Rootfs } from "./rootfs.ts";
 import type { TarEntry } from "./tar_reader.ts";
@@ -17,7 +27,7 @@ export async function makeNode(
 ): Promise<void> {
   switch (entry.type) {
     case "file":
-      await writeFile(rootfs.hostPath(path), data);
+      await writeFile(rootfs.hostPath(path), entry, data);
       break;
     case "directory":
       rootfs.makeDirectory(path);
@@ -49,6 +59,7 @@ export async function makeNode(
 /** Sets what the entry says about the node at `path`; a directory's time is set later (Rootfs.finish). */
 export function setMetadata(rootfs: Rootfs, path: string, entry: TarEntry): void {
   const hostPath = rootfs.hostPath(path);
+  if (entry.hasAcl) rootfs.noteAcl(path);
   // In this order: a new owner clears the set-id bits and the file capabilities.
   lchownSync(hostPath, entry.uid, entry.gid);
   if (entry.type !== "symlink") chmodSync(hostPath, entry.mode);
@@ -61,17 +72,39 @@ export function setMetadata(rootfs: Rootfs, path: string, entry: TarEntry): void
   if (entry.xattrs.size > 0) rootfs.noteXattrs(path);
 }
 
-async function writeFile(hostPath: Buffer, data: AsyncIterable<Buffer>): Promise<void> {
+async function writeFile(hostPath: Buffer, entry: TarEntry, data: AsyncIterable<Buffer>): Promise<void> {
   const fd = openSync(
     hostPath,
     constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
     0o600,
   );
   try {
+    if (entry.sparse !== undefined) setSize(fd, entry.sparse.size, entry.name);
+    const regions = entry.sparse?.regions ?? [{ offset: 0, length: entry.size }];
+    let next = 0;
+    let position = 0;
+    let left = 0;
     for await (const chunk of data) {
-      for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+      for (let at = 0; at < chunk.length; ) {
+        // There is always a next one: the regions' lengths add up to the size of the data (checkSparseMap).
+        if (left === 0) ({ offset: position, length: left } = regions[next++]!);
+        const count = writeSync(fd, chunk, at, Math.min(left, chunk.length - at), position);
+        at += count;
+        position += count;
+        left -= count;
+      }
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Makes the file one hole, in which the regions are written. */
+function setSize(fd: number, size: number, name: string): void {
+  try {
+    ftruncateSync(fd, size);
+  } catch (error) {
+    // The file system's limit: the one failure that the entry alone is the cause of.
+    throw fromSystem(`tar entry ${quote(name)}: cannot make a file of ${size} bytes`, error);
   }
 }

@@ -30,6 +30,8 @@ export class Rootfs {
   /** Directories whose modification time is set at the end: making or removing a child changes it. */
   readonly #times = new Map<string, number>();
   readonly #withXattrs = new Set<string>();
+  /** The first path that has an access control list in the image. The tree has none. */
+  firstAcl: string | undefined;
 
   /** Makes the directory `root`, owned by root and 0755. `scratch`: a path beside it that this class may use. */
   constructor(root: string, scratch: string) {
@@ -56,7 +58,7 @@ export class Rootfs {
   /**
    * The path of the directory that the components lead to, links resolved within the root; undefined if it is not
    * there. With `make`, missing directories are made (0755, owned by root), those that a dangling link names too.
-   * @throws EdgerunError CONFIG_INVALID when a component is neither directory nor link, or for a loop of links
+   * @throws EdgerunError IMAGE_INVALID when a component is neither directory nor link, or for a loop of links
    */
   findDirectory(components: readonly string[], make = false): string | undefined {
     const pending = [...components].reverse();
@@ -136,6 +138,11 @@ export class Rootfs {
   /** Remembers that the directory has extended attributes, for `clearXattrs`. */
   noteXattrs(path: string): void {
     this.#withXattrs.add(path);
+  }
+
+  /** Remembers that the path has an access control list in the image, for a warning. */
+  noteAcl(path: string): void {
+    this.firstAcl ??= path;
   }
 
   /** The modification time (seconds since the epoch) that the directory gets from `finish`. */

@@ -23,9 +23,10 @@ export interface TarHeader {
   minor: number;
 }
 
-/** The fields of a header block. @throws EdgerunError CONFIG_INVALID when the checksum or a number is wrong. */
+/** The fields of a header block. @throws EdgerunError IMAGE_INVALID when the checksum or a number is wrong. */
 export function decodeHeader(block: Buffer): TarHeader {
-  if (checksum(block) !== number(block, 148, 8, "checksum")) throw imageError("corrupt tar: wrong header checksum");
+  if (checksum(block) !== decodeNumber(block, 148, 8, "checksum"))
+    throw imageError("corrupt tar: wrong header checksum");
   let name = text(block, 0, 100);
   // GNU's own magic ("ustar  ") has other things where POSIX has the prefix.
   const prefix = block.toString("latin1", 257, 263) === "ustar\0" ? text(block, 345, 155) : "";
@@ -36,22 +37,25 @@ export function decodeHeader(block: Buffer): TarHeader {
     name,
     linkname: text(block, 157, 100),
     typeflag,
-    mode: number(block, 100, 8, "mode"),
-    uid: number(block, 108, 8, "uid"),
-    gid: number(block, 116, 8, "gid"),
-    size: number(block, 124, 12, "size"),
-    mtime: number(block, 136, 12, "mtime"),
-    major: device ? number(block, 329, 8, "device") : 0,
-    minor: device ? number(block, 337, 8, "device") : 0,
+    mode: decodeNumber(block, 100, 8, "mode"),
+    uid: decodeNumber(block, 108, 8, "uid"),
+    gid: decodeNumber(block, 116, 8, "gid"),
+    size: decodeNumber(block, 124, 12, "size"),
+    mtime: decodeNumber(block, 136, 12, "mtime"),
+    major: device ? decodeNumber(block, 329, 8, "device") : 0,
+    minor: device ? decodeNumber(block, 337, 8, "device") : 0,
   };
 }
 
+/** A key and its value: byte strings, because the value of an extended attribute is binary. */
+export type PaxRecord = readonly [key: string, value: string];
+
 /**
- * The records of a pax header, "LENGTH KEY=VALUE\n" each; keys and values are byte strings, because the value of an
- * extended attribute is binary. An empty value is kept: it cancels what the header block says.
+ * The records of a pax header, "LENGTH KEY=VALUE\n" each, in order. The last one of a key counts (a Map of them does
+ * that), except in sparse maps. An empty value is kept: it cancels what the header block says.
  */
-export function decodePaxRecords(data: Buffer): Map<string, string> {
-  const records = new Map<string, string>();
+export function decodePaxRecords(data: Buffer): PaxRecord[] {
+  const records: PaxRecord[] = [];
   let at = 0;
   while (at < data.length) {
     const space = data.indexOf(0x20, at);
@@ -61,7 +65,7 @@ export function decodePaxRecords(data: Buffer): Map<string, string> {
     if (end > data.length || equals === -1 || equals >= end - 1 || equals === space + 1 || data[end - 1] !== 0x0a) {
       throw imageError("corrupt tar: malformed pax record");
     }
-    records.set(fromBytes(data.subarray(space + 1, equals)), fromBytes(data.subarray(equals + 1, end - 1)));
+    records.push([fromBytes(data.subarray(space + 1, equals)), fromBytes(data.subarray(equals + 1, end - 1))]);
     at = end;
   }
   return records;
@@ -69,8 +73,9 @@ export function decodePaxRecords(data: Buffer): Map<string, string> {
 
 /** A decimal number from 0 to 2^53 - 1, nothing else. */
 export function parseDecimal(digits: string, label: string): number {
-  const value = /^[0-9]{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw imageError(`corrupt tar: ${label} ${quote(digits)} is not a number`);
+  if (!/^[0-9]+$/.test(digits)) throw imageError(`corrupt tar: ${label} ${quote(digits)} is not a number`);
+  const value = Number(digits);
+  if (digits.length > 16 || !Number.isSafeInteger(value)) throw imageError(`corrupt tar: ${label} is out of range`);
   return value;
 }
 
@@ -89,7 +94,7 @@ function text(block: Buffer, offset: number, length: number): string {
 }
 
 /** Octal digits among spaces and NULs; or GNU's base-256: big-endian two's complement after a set first bit. */
-function number(block: Buffer, offset: number, length: number, label: string): number {
+export function decodeNumber(block: Buffer, offset: number, length: number, label: string): number {
   const field = block.subarray(offset, offset + length);
   if ((field[0]! & 0x80) === 0) {
     const digits = fromBytes(field).replace(/^[ \0]+|[ \0].*$/gs, "");

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A strict, streaming tar reader: ustar, pax, GNU long names and base-256 numbers.
+// A strict, streaming tar reader: ustar, pax, GNU long names, base-256 numbers and sparse files.
 // Not the npm package tar-stream, which the tests use to write: it decodes pax values as UTF-8, which destroys binary
 // extended attributes (file capabilities) and non-UTF-8 names, and it reads on after the end-of-archive marker.
 
+import { wrap } from "../../errors.ts";
 import { type ByteSource, readFully } from "./byte_source.ts";
 import { quote } from "./byte_string.ts";
 import { imageError, unsupported } from "./failure.ts";
-import { BLOCK, decodeHeader, decodePaxRecords, parseDecimal, parseSeconds, type TarHeader } from "./tar_header.ts";
+import { checkSparseMap, readOldGnuMap, readPaxMap, SPARSE, type SparseMap } from "./sparse_map.ts";
+import {
+  BLOCK,
+  decodeHeader,
+  decodePaxRecords,
+  type PaxRecord,
+  parseDecimal,
+  parseSeconds,
+  type TarHeader,
+} from "./tar_header.ts";
 
 export type TarEntryType = "file" | "hardlink" | "symlink" | "character-device" | "block-device" | "directory" | "fifo";
 
@@ -20,14 +30,18 @@ export interface TarEntry {
   mode: number;
   uid: number;
   gid: number;
-  /** Bytes of data; 0 for all but files. */
+  /** Bytes of data in the tar; 0 for all but files. */
   size: number;
+  /** Where in the file the data belongs; undefined when it is the file from beginning to end. */
+  sparse: SparseMap | undefined;
   /** Seconds since the epoch, with a fraction. */
   mtime: number;
   major: number;
   minor: number;
   /** Extended attributes by name. */
   xattrs: Map<string, string>;
+  /** The entry has an access control list, which is not among `xattrs`. */
+  hasAcl: boolean;
 }
 
 const TYPES: Record<string, TarEntryType> = {
@@ -39,15 +53,18 @@ const TYPES: Record<string, TarEntryType> = {
   "5": "directory",
   "6": "fifo",
   "7": "file",
+  S: "file",
 };
 const MAX_META = 1 << 20;
 const XATTR = "SCHILY.xattr.";
+/** ACLs as text (tar --acls), and as the kernel's extended attributes. */
+const ACLS = ["SCHILY.acl.", `${XATTR}system.posix_acl_`];
 /** (2^32 - 1 means "no change" to chown(2), so it is no id.) */
 const MAX_ID = 0xffff_fffe;
 
 /** What preceded an entry: pax records, GNU long name, GNU long link name. */
 interface Extensions {
-  pax: Map<string, string>;
+  pax: PaxRecord[];
   longName?: string;
   longLink?: string;
 }
@@ -64,12 +81,12 @@ export class TarReader {
 
   /**
    * The next entry, or undefined at the end of the archive. Data that was not read is stepped over.
-   * @throws EdgerunError CONFIG_INVALID for a corrupt tar, UNSUPPORTED for sparse files and unknown types
+   * @throws EdgerunError IMAGE_INVALID for a corrupt tar, UNSUPPORTED for unknown types and formats
    */
   async next(): Promise<TarEntry | undefined> {
     await this.#skip(this.#dataLeft + this.#padding);
     this.#dataLeft = this.#padding = 0;
-    const extensions: Extensions = { pax: new Map() };
+    const extensions: Extensions = { pax: [] };
     let extended = false;
     for (;;) {
       const block = await readFully(this.#source, BLOCK);
@@ -81,7 +98,7 @@ export class TarReader {
       if (block.length < BLOCK) throw imageError("corrupt tar: it ends inside a header");
       const header = decodeHeader(block);
       if (header.size < 0) throw imageError("corrupt tar: negative size");
-      if (!(await this.#readExtension(header, extensions))) return this.#entry(header, extensions);
+      if (!(await this.#readExtension(header, extensions))) return this.#entry(header, block, extensions);
       extended = true;
     }
   }
@@ -116,12 +133,10 @@ export class TarReader {
     }
   }
 
-  #entry(header: TarHeader, { pax, longName, longLink }: Extensions): TarEntry {
-    const name = pax.get("path") || (longName ?? header.name);
-    for (const key of pax.keys()) {
-      if (key.startsWith("GNU.sparse.")) throw sparse(name);
-    }
-    if (header.typeflag === "S") throw sparse(name);
+  async #entry(header: TarHeader, block: Buffer, { pax: records, longName, longLink }: Extensions): Promise<TarEntry> {
+    const pax = new Map(records);
+    // The path of a sparse file is made up, for programs that would unpack the stored data as they are.
+    const name = pax.get(`${SPARSE}name`) ?? (pax.get("path") || (longName ?? header.name));
     let type = TYPES[header.typeflag];
     if (type === undefined) throw unsupported(`tar entry ${quote(name)} is of unknown type ${quote(header.typeflag)}`);
     // Before there was a type for them, directories were files with a slash at the end.
@@ -133,8 +148,17 @@ export class TarReader {
     this.#dataLeft = size;
     this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
 
+    const sparse = await this.#readSparseMap(header, block, records).catch((error) => {
+      throw wrap(`tar entry ${quote(name)}`, error);
+    });
+    if (sparse !== undefined && type !== "file") throw imageError(`tar entry ${quote(name)} is a sparse ${type}`);
+
     const xattrs = new Map<string, string>();
-    for (const [key, value] of pax) if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
+    let hasAcl = false;
+    for (const [key, value] of pax) {
+      if (ACLS.some((prefix) => key.startsWith(prefix))) hasAcl ||= value !== "";
+      else if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
+    }
     return {
       type,
       name,
@@ -142,12 +166,34 @@ export class TarReader {
       mode: header.mode & 0o7777,
       uid: checkId(pax.get("uid") ? parseDecimal(pax.get("uid")!, "uid") : header.uid, name),
       gid: checkId(pax.get("gid") ? parseDecimal(pax.get("gid")!, "gid") : header.gid, name),
-      size,
+      size: this.#dataLeft,
+      sparse,
       mtime: pax.get("mtime") ? parseSeconds(pax.get("mtime")!) : header.mtime,
       major: header.major,
       minor: header.minor,
       xattrs,
+      hasAcl,
     };
+  }
+
+  /** The map of a sparse file; undefined for other entries. A map in the data is then no longer part of it. */
+  async #readSparseMap(header: TarHeader, block: Buffer, records: PaxRecord[]): Promise<SparseMap | undefined> {
+    let map = await readPaxMap(records, () => {
+      if (this.#dataLeft < BLOCK) throw imageError("sparse map: longer than the entry's data");
+      this.#dataLeft -= BLOCK;
+      return this.#readBlock();
+    });
+    if (header.typeflag === "S") {
+      if (map !== undefined) throw imageError("sparse file in two formats at once");
+      map = await readOldGnuMap(block, () => this.#readBlock());
+    }
+    return map === undefined ? undefined : checkSparseMap(map, this.#dataLeft);
+  }
+
+  async #readBlock(): Promise<Buffer> {
+    const block = await readFully(this.#source, BLOCK);
+    if (block.length < BLOCK) throw imageError("corrupt tar: it ends inside a sparse map");
+    return block;
   }
 
   async #readMeta(header: TarHeader): Promise<Buffer> {
@@ -173,8 +219,8 @@ export class TarReader {
  * POSIX applies a global header to every later entry; container engines ignore it. One that would make a difference
  * is refused, so that what is unpacked is what others see; comments (as git-archive writes) do no harm.
  */
-function refuseGlobalOverrides(records: Map<string, string>): void {
-  for (const key of records.keys()) {
+function refuseGlobalOverrides(records: readonly PaxRecord[]): void {
+  for (const [key] of records) {
     if (/^(path|linkpath|size|uid|gid|mtime|SCHILY\..*|GNU\..*|LIBARCHIVE\..*)$/s.test(key)) {
       throw unsupported(`tar with a global pax header that sets ${quote(key)}`);
     }
@@ -184,10 +230,6 @@ function refuseGlobalOverrides(records: Map<string, string>): void {
 function checkId(id: number, name: string): number {
   if (id < 0 || id > MAX_ID) throw imageError(`tar entry ${quote(name)}: ${id} is not a user or group id`);
   return id;
-}
-
-function sparse(name: string): Error {
-  return unsupported(`tar entry ${quote(name)} is a sparse file: make the image's layers without sparse files`);
 }
 
 function untilNul(data: Buffer): string {

@@ -13,7 +13,7 @@ const MAX_ID = 0xffff_fffe; // 2^32 - 1 means "no change" to setuid(2)
 /**
  * Resolves "", "uid", "uid:gid", "name", "name:group", and mixtures.
  * Only a user by name, without a group, gets the supplementary groups of /etc/group; "" is 0:0 without any.
- * @throws EdgerunError CONFIG_INVALID for an id out of range, and for a name that the image doesn't have
+ * @throws EdgerunError IMAGE_INVALID for an id out of range, and for a name that the image doesn't have
  */
 export function resolveUser(rootfs: Rootfs, text: string): User {
   if (text === "") return { uid: 0, gid: 0 };

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the device's owner says to a bundle: the manifest, and the spec as far as it is granted.
 import { admitBundle } from "../manifest/admit.ts";
+import type { Grants } from "../manifest/schema.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
 import { applyManifest } from "../policy/apply.ts";
-import { type Decision, requireNoDenials } from "../policy/decision.ts";
+import { requireNoDenials } from "../policy/decision.ts";
 import { readHostView } from "../policy/host_view.ts";
-import type { Spec } from "../spec/config.ts";
-import type { Context } from "./options.ts";
-
-export type Authorization = {
-  /** The effective spec; on a host that is not enrolled, what the bundle asks for. */
-  spec: Spec;
-  /** null: the host is not enrolled, nothing was decided. */
-  decisions: Decision[] | null;
-  /** Of the manifest and the key that signed it; "" where there is none. */
-  manifestDigest: string;
-  manifestKeyId: string;
-};
-
-/** The trust store below the configuration directory (default /etc/edgerun). */
-export function trustDirectory(context: Context): string {
-  return `${context.configRoot}/trust`;
-}
+import { limitProcess } from "../policy/process.ts";
+import type { Process, Spec } from "../spec/config.ts";
+import { type Authorization, type AuthorizeOptions, type Context, trustDirectory } from "./options.ts";
 
 export function isHostEnrolled(context: Context): boolean {
   return isEnrolled(readTrustStore(context.host, trustDirectory(context), context.request.uid));
@@ -31,11 +18,7 @@ export function isHostEnrolled(context: Context): boolean {
  * Finds and verifies the manifest of a bundle and applies it. With reportOnly, denials are in the decisions only.
  * @throws EdgerunError MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED
  */
-export function authorize(
-  context: Context,
-  asked: Spec,
-  options: { bundle: string; manifest: string | undefined; reportOnly: boolean },
-): Authorization {
+export function authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization {
   const { host, request } = context;
   const admission = admitBundle(
     host,
@@ -48,7 +31,7 @@ export function authorize(
     },
     request.uid,
   );
-  if (admission === null) return { spec: asked, decisions: null, manifestDigest: "", manifestKeyId: "" };
+  if (admission === null) return { spec: asked, decisions: null, grants: null, manifestDigest: "", manifestKeyId: "" };
   const { spec, decisions } = applyManifest(
     asked,
     admission.manifest,
@@ -56,5 +39,16 @@ export function authorize(
   );
   if (!options.reportOnly) requireNoDenials(decisions);
   const { verified } = admission;
-  return { spec, decisions, manifestDigest: verified?.digest ?? "", manifestKeyId: verified?.kid ?? "" };
+  return {
+    spec,
+    decisions,
+    grants: admission.manifest.grants,
+    manifestDigest: verified?.digest ?? "",
+    manifestKeyId: verified?.kid ?? "",
+  };
+}
+
+/** What limits the container's first process limits every other. Nothing is denied here: what is not granted is left out. */
+export function limitExecProcess(asked: Process, grants: Grants): Process {
+  return limitProcess(asked, grants, []);
 }

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of the program that starts processes.
+export { create } from "./create.ts";
+export { exec } from "./exec.ts";
+export { run } from "./run.ts";

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program in parts. `state`, `kill` or `delete` need a third of it: on the device each part is a module of its own,
+// read and evaluated when it is first asked for. This file and index.ts must import parts as types only.
+
+export type Parts = {
+  /** Starting processes. */
+  launch: () => typeof import("./launch_part.ts");
+  /** The owner's manifest and the policy; needed on enrolled hosts. */
+  authority: () => typeof import("./authority.ts");
+  /** `plan`. */
+  report: () => typeof import("./plan.ts");
+};
+
+/** The name of a part's module, as the Makefile bundles them. */
+export type PartName = keyof Parts;
