@@ -9,13 +9,20 @@ import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { countSystemCalls, MEMORY_MEASURES, measureMemory, measureSize } from "./footprint.ts";
 import { MEASURES, type Measure } from "./measures.ts";
-import { findProgram, type Options, parseOptions, USAGE } from "./options.ts";
+import { findProgram, type Options, parseOptions, type Runtime, USAGE } from "./options.ts";
 import { makeRun, runOrThrow } from "./program.ts";
 import { formatFailures, formatTable, formatVerdicts } from "./report.ts";
 import type { Row } from "./results.ts";
 import { judge } from "./thresholds.ts";
 import { type Bench, dividePerContainer, timeMeasure } from "./timing.ts";
-import { makeWorkspace, moveControllersToV1, removeWorkspace, writeSeccompBundle } from "./workspace.ts";
+import {
+  copyRuntimes,
+  makeWorkspace,
+  prepareCgroups,
+  removeWorkspace,
+  writeBundles,
+  writeSeccompBundle,
+} from "./workspace.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -52,7 +59,9 @@ async function main(argv: string[]): Promise<number> {
 /** What this machine lacks, as a text; undefined if nothing. */
 function findMissing(): string | undefined {
   if (process.getuid?.() !== 0) return "containers with all namespaces take root";
-  const programs = ["hyperfine", "strace", "unshare", "ldd"].filter((name) => findProgram(name) === undefined);
+  const programs = ["hyperfine", "strace", "unshare", "ldd", "busybox"].filter(
+    (name) => findProgram(name) === undefined,
+  );
   return programs.length === 0 ? undefined : `not installed: ${programs.join(", ")}`;
 }
 
@@ -72,9 +81,12 @@ async function bench(options: Options): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, () => interrupt.abort(new Error(`ended by ${signal}`)));
   const workspace = makeWorkspace();
   const run = makeRun(workspace.directory, interrupt.signal);
-  const { runtimes, rounds, scale } = options;
+  const { rounds, scale } = options;
+  let runtimes: Runtime[] = [];
   try {
-    await moveControllersToV1(workspace, run);
+    runtimes = copyRuntimes(workspace, options.runtimes);
+    writeBundles(workspace);
+    await prepareCgroups(workspace, run);
     const rows = await measureAll({ workspace, runtimes, rounds, scale, run, signal: interrupt.signal }, options);
     return await report(rows, options, async (path) => (await runOrThrow(run, [path, "--version"])).split("\n")[0]!);
   } catch (error) {

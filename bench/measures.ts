@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is measured: commands of a runtime, and what has to be there before each.
 import { join } from "node:path";
+import { listCgroupMounts } from "./cgroups.ts";
 import type { Runtime } from "./options.ts";
 import { quote } from "./program.ts";
-import { type Bundle, bundlePath, listCgroupMounts, statePath, type Workspace } from "./workspace.ts";
+import { type Bundle, bundlePath, statePath, type Workspace } from "./workspace.ts";
 
 const LISTED = 10;
 export const PARALLEL = 32;

@@ -53,11 +53,11 @@ export function makeRun(directory: string, signal: AbortSignal, timeoutMs = 300_
   };
 }
 
-/** Runs a program that must succeed; returns its standard output, or throws with the last lines of its stderr. */
+/** Runs a program that must succeed; returns its standard output, or throws with the first lines of its stderr. */
 export async function runOrThrow(run: Run, argv: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await run(argv);
   if (status === 0) return stdout;
-  const text = stderr.trim().split("\n").slice(-3).join("; ");
+  const text = stderr.trim().split("\n").slice(0, 3).join("; ");
   const command = quote(argv);
   const shown = command.length <= MAX_SHOWN ? command : `${command.slice(0, MAX_SHOWN)}...`;
   throw new Error(`${text === "" ? "" : `${text}: `}exit code ${status} from ${shown}`);

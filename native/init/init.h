@@ -69,6 +69,7 @@ int sys_close_range(unsigned first, unsigned last, unsigned flags);
 
 // carried out by operation, in the file that the operation's group is named after
 void do_join_namespace(const struct op_join_namespace *op);
+void do_join_cgroup(const struct op_join_cgroup *op);
 void do_unshare(const struct op_unshare *op);
 void do_time_offsets(const struct op_time_offsets *op);
 void do_fork(const struct op_fork *op);

@@ -37,6 +37,11 @@ static void carry_out(const struct operation *op)
 		return do_join_namespace(op->fields);
 	case OP_UNSHARE:
 		return do_unshare(op->fields);
+	case OP_WAIT_CGROUPS:
+		await_message(MESSAGE_CGROUPS);
+		return;
+	case OP_JOIN_CGROUP:
+		return do_join_cgroup(op->fields);
 	case OP_TIME_OFFSETS:
 		return do_time_offsets(op->fields);
 	case OP_FORK:

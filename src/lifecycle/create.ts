@@ -20,7 +20,7 @@ import {
 import { type Prepared, prepareBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks } from "./hooks.ts";
-import { abandonInit, awaitFork, awaitReady, goAhead, type InitProcess, launchInit } from "./init.ts";
+import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, tellInit } from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
 
 /** A container that is set up and waits for its start. */
@@ -82,16 +82,17 @@ export function createContainer(
   }
   let init: InitProcess | undefined;
   try {
-    // Init makes its namespaces while the record goes to disk and the cgroups are made; it changes nothing before `go`.
+    // Init makes its namespaces while the record goes to disk, and mounts while the cgroups are made.
     init = launchInit(host, { ...plan, startSocket: waitForStart ? startSocketPath(directory) : "" });
+    identifyProcess(host, record, init);
     writeIntent(host, directory, record);
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
-    createCgroups(host, plan.cgroups);
+    identifyProcess(host, record, init);
     prepareProcess(host, init, plan);
-    goAhead(host, init);
+    tellInit(host, init, "go", init.pid);
+    makeCgroups(host, init, plan);
     writeEffectiveConfig(host, directory, { spec: prepared.spec, grants: prepared.authorization.grants });
     const created = { directory, record, prepared, init, terminalFd: -1 };
-    record.pid = init.pid;
     awaitReady(host, init, {
       runHooks: () => {
         runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
@@ -101,7 +102,6 @@ export function createContainer(
         created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },
     });
-    record.startTime = host.processInfo(init.pid)?.[0] ?? 0;
     record.phase = "created";
     updateRecord(host, directory, record);
     writePidFile(host, options.pidFile, init.pid);
@@ -151,18 +151,31 @@ export function forksBeforeGo(operations: LaunchPlan["operations"]): boolean {
   return false;
 }
 
+function identifyProcess(host: Host, record: ContainerRecord, init: InitProcess): void {
+  record.pid = init.pid;
+  record.startTime = host.processInfo(init.pid)?.[0] ?? 0;
+}
+
+/** Makes the cgroups and lets init join them; where it can't see them, moves it. */
+function makeCgroups(host: Host, init: InitProcess, plan: LaunchPlan): void {
+  createCgroups(host, plan.cgroups);
+  if (!plan.operations.some(({ op }) => op === "join_cgroup")) {
+    joinCgroups(
+      host,
+      plan.cgroups.map(({ path }) => path),
+      init.pid,
+    );
+  }
+  tellInit(host, init, "cgroups", 0);
+}
+
 /**
- * What only the host side can do for the process: its cgroups, the id maps of its user namespace, its OOM score, and
+ * What only the host side can do for the process: the id maps of its user namespace, its OOM score, and
  * its resource limits, which a process in a user namespace can't raise. While it still has our uid: another's takes
  * CAP_SYS_RESOURCE (prlimit(2)).
  */
 export function prepareProcess(host: Host, init: InitProcess, plan: LaunchPlan): void {
-  const { cgroups, idMaps, oomScoreAdj, resourceLimits } = plan;
-  joinCgroups(
-    host,
-    cgroups.map(({ path }) => path),
-    init.pid,
-  );
+  const { idMaps, oomScoreAdj, resourceLimits } = plan;
   if (idMaps !== null) {
     host.writeFile(`/proc/${init.pid}/uid_map`, idMaps.uid);
     host.writeFile(`/proc/${init.pid}/gid_map`, idMaps.gid);

@@ -12,7 +12,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, writePidFile } from "./create.ts";
-import { abandonInit, awaitFork, awaitReady, goAhead, type InitProcess, launchInit, startProgram } from "./init.ts";
+import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, startProgram, tellInit } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
 
 const maxProcessBytes = 4 << 20;
@@ -126,7 +126,7 @@ function startInContainer(
   try {
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
     prepareProcess(host, init, plan);
-    goAhead(host, init);
+    tellInit(host, init, "go", init.pid);
     awaitReady(host, init, {
       runHooks: () => {
         throw new EdgerunError("INIT", "an exec'd process has no hooks");

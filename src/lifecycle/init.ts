@@ -26,7 +26,7 @@ export type LaunchInput = {
 
 type Message = { kind: string; operation: number; errno: string; value: number; fd: number; text: string };
 
-/** Starts init with the operations. It waits for goAhead() before it does anything that others can see. */
+/** Starts init with the operations. It waits for `go` before it does anything that others can see. */
 export function launchInit(host: Host, input: LaunchInput): InitProcess {
   const operations = fillSeccomp(host, input.operations, input.seccomp);
   const { words, blobs } = encodeOperations(operations);
@@ -54,10 +54,10 @@ export type SetupHandlers = {
   takeTerminal: (masterFd: number) => void;
 };
 
-/** Init may go on: cgroups and id maps are in place. */
-export function goAhead(host: Host, init: InitProcess): void {
+/** Tells init that what it waits for is done. */
+export function tellInit(host: Host, init: InitProcess, message: keyof typeof messages, value: number): void {
   try {
-    host.tellInit(init.controlFd, messages.go, init.pid);
+    host.tellInit(init.controlFd, messages[message], value);
   } catch (error) {
     if (!(error instanceof EdgerunError && error.errno === "EPIPE")) throw error;
     throw unexpected(receive(host, init, 0)); // it failed meanwhile, and said why
@@ -87,7 +87,7 @@ export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandler
     switch (message.kind) {
       case "hooks":
         handlers.runHooks();
-        host.tellInit(init.controlFd, messages.hooks_done, 0);
+        tellInit(host, init, "hooks_done", 0);
         break;
       case "terminal":
         handlers.takeTerminal(message.fd);

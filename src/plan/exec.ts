@@ -2,7 +2,7 @@
 // What `exec` will do: a second process in a running container.
 import type { Process, Spec } from "../spec/config.ts";
 import { CLONE_NEWNS } from "./constants.ts";
-import type { ProcessOptions } from "./launch.ts";
+import { type ProcessOptions, planCgroupJoins } from "./launch.ts";
 import { computeRunningNamespaces, hasNamespace, planEntry, planLateEntry } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import type { HostFacts, LaunchPlan } from "./plan.ts";
@@ -42,6 +42,8 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
   const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
   const operations: Operation[] = [
+    // In the cgroups before anything else: what it makes is charged to the container, and its limits hold.
+    ...planCgroupJoins(cgroups),
     ...planLabels(process, facts),
     ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
     ...planEntry(namespaces),

@@ -2,7 +2,7 @@
 // What `create` and `run` will do, computed from the effective spec and the host's facts. Pure: the same input gives
 // the same plan, byte for byte.
 import type { Linux, Spec } from "../spec/config.ts";
-import { computeCgroupDirectories, planCgroups } from "./cgroups.ts";
+import { type CgroupDirectory, computeCgroupDirectories, planCgroups } from "./cgroups.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
@@ -12,6 +12,7 @@ import {
   computeCloneFlags,
   computeNamespaces,
   hasNamespace,
+  type Namespaces,
   planEntry,
   planIdMaps,
   planLateEntry,
@@ -83,14 +84,18 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     mountLabel: planMountLabel(linux, facts),
   });
 
+  // In a user namespace first of all: the host's cgroups can be joined only with the credentials of the start.
+  const lateEntry = planCgroupEntry(namespaces, directories);
   const operations: Operation[] = [
-    // Beside the host side, which makes cgroups and writes the record.
+    // Beside the host side, which writes the record.
     ...planEntry(namespaces),
     ...planTimeOffsets(linux),
     ...planRoot(linux, rootfs, ownMounts, options),
     { op: "wait_go" },
-    ...planLateEntry(namespaces),
-    // What the container sees; all of it below the root's descriptor.
+    ...(inUserNamespace ? lateEntry : []),
+    // What the container sees; all of it below the root's descriptor. Beside the host side, which makes cgroups.
+    ...mounts.early,
+    ...(inUserNamespace ? [] : lateEntry),
     ...mounts.operations,
     ...planDevices(spec, facts.initialUserNamespace && !inUserNamespace),
     ...(hasHostHooks ? [{ op: "host_hooks" } as const] : []),
@@ -165,6 +170,20 @@ function planRoot(linux: Linux, rootfs: string, ownMounts: boolean, options: Lau
     { op: "set_propagation", flags: ofHost },
     { op: "open_root", source: rootfs, attach: 1, propagation },
   ];
+}
+
+/**
+ * Into the cgroups, and what must come after that. A process in a joined mount namespace may not see the host's
+ * cgroups: the host side moves it.
+ */
+function planCgroupEntry(namespaces: Namespaces, directories: readonly CgroupDirectory[]): Operation[] {
+  const joins = (namespaces.joined & CLONE_NEWNS) !== 0 ? [] : planCgroupJoins(directories.map(({ path }) => path));
+  return [{ op: "wait_cgroups" }, ...joins, ...planLateEntry(namespaces)];
+}
+
+/** Moving into cgroups, given as host paths. */
+export function planCgroupJoins(paths: readonly string[]): Operation[] {
+  return paths.map((source) => ({ op: "join_cgroup", source }));
 }
 
 function planKeyring(id: string, options: ProcessOptions): Operation[] {

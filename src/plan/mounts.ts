@@ -20,8 +20,10 @@ export type MountContext = {
   mountLabel: string;
 };
 
-/** What mounts become. `late` comes after everything that is still made in the tree: read-only that has to wait. */
-export type MountPlan = { operations: Operation[]; late: Operation[] };
+/**
+ * What mounts become. `early` needs no cgroups: it is made while the host side still makes them. `late` comes after everything that is still made in the tree: read-only that has to wait.
+ */
+export type MountPlan = { early: Operation[]; operations: Operation[]; late: Operation[] };
 
 /** One entry of `mounts`, read: what its file says of it, and where in it. */
 export type ParsedMount = { mount: Mount; jsonPath: string; target: string; options: MountOptions };
@@ -34,7 +36,8 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Mou
   if (mounts.length > 0 && !hasNamespace(context.namespaces, CLONE_NEWNS)) {
     throw unsupported("mounts", "without a mount namespace of its own, a container's mounts would stay on the host");
   }
-  const plan: MountPlan = { operations: [], late: [] };
+  const plan: MountPlan = { early: [], operations: [], late: [] };
+  let seesCgroups = false;
   for (const [index, mount] of mounts.entries()) {
     const jsonPath = `mounts[${index}]`;
     const parsed = {
@@ -44,7 +47,9 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Mou
       options: parseMountOptions(mount.options ?? []),
     };
     checkMount(parsed);
-    planMount(plan, parsed, context);
+    seesCgroups ||= mount.type === "cgroup" || mount.type === "cgroup2";
+    if (seesCgroups) planMount(plan, parsed, context);
+    else planMount({ early: [], operations: plan.early, late: plan.late }, parsed, context);
   }
   return plan;
 }

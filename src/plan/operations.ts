@@ -10,13 +10,19 @@
 
 export const operations = {
   // --- namespaces and the handshake
-  wait_go: { code: 1, fields: {}, doc: "Wait until the host side has joined cgroups and written id maps." },
+  wait_go: { code: 1, fields: {}, doc: "Wait until the record is on disk and the id maps are written." },
   join_namespace: {
     code: 2,
     fields: { type: "u32", source: "str" },
     doc: "setns(2) into the namespace file; the file's type must be `type` (CLONE_NEW*).",
   },
   unshare: { code: 3, fields: { flags: "u32" }, doc: "unshare(2): new namespaces." },
+  wait_cgroups: { code: 7, fields: {}, doc: "Wait until the host side has made the cgroups and set their limits." },
+  join_cgroup: {
+    code: 8,
+    fields: { source: "str" },
+    doc: "Move this process, which has one thread, into the cgroup directory: `0` into `tasks` (cgroup v1) or `cgroup.procs`.",
+  },
   time_offsets: {
     code: 4,
     fields: { text: "str" },
@@ -212,4 +218,5 @@ export const messages = {
   go: 16,
   hooks_done: 17,
   start: 18,
+  cgroups: 19,
 } as const;

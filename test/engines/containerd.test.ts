@@ -2,7 +2,7 @@
 // containerd: `ctr` with the runtime as the shim's binary.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { execute, type Result, waitFor } from "../integration/support/process.ts";
 import { runtimePath } from "../integration/support/runtime.ts";
 import { useWorkspace } from "../integration/support/workspace.ts";
@@ -13,14 +13,15 @@ import { toolsMissing } from "./tools.ts";
 const skip = toolsMissing("containerd", "ctr");
 const image = "example.com/busybox:test";
 const ws = useWorkspace();
-let containerd: Awaited<ReturnType<typeof startContainerd>>;
+const runtimeRoot = ws.newDirectory();
+let address = "";
 
 const ctr = (...args: string[]): Result =>
-  execute("ctr", ["--address", containerd.address, ...args], { timeoutMs: 30_000 });
+  execute("ctr", ["--address", address, ...args], { timeoutMs: 30_000 });
 
 /** Flags and arguments of `ctr run` for a new container. */
 function runArguments(id: string, flags: readonly string[], args: readonly string[]): string[] {
-  const runtime = ["--runc-binary", runtimePath, "--runc-root", ws.stateRoot, "--cgroup", `/${id}`];
+  const runtime = ["--runc-binary", runtimePath, "--runc-root", runtimeRoot, "--cgroup", `/${id}`];
   return ["run", ...runtime, "--fifo-dir", ws.directory, ...flags, image, id, ...args];
 }
 const run = (flags: readonly string[], ...args: string[]) => ctr(...runArguments(ws.newId(), flags, args));
@@ -45,12 +46,9 @@ function remove(id: string): void {
 
 before(async () => {
   if (skip.skip !== undefined) return;
-  containerd = await startContainerd(ws);
+  address = await startContainerd(ws);
   const result = ctr("image", "import", makeImageArchive(ws, image));
   assert.equal(result.status, 0, result.stderr);
-});
-after(async () => {
-  await containerd?.stop();
 });
 
 test("ctr run shows the program's output", skip, () => {

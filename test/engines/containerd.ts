@@ -4,10 +4,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Workspace } from "../integration/support/workspace.ts";
-import { type Daemon, startDaemon } from "./daemon.ts";
+import { startDaemon } from "./daemon.ts";
 
-/** Starts containerd below the workspace; the CRI plugin is off, it would want a network. */
-export async function startContainerd(ws: Workspace): Promise<Daemon & { address: string }> {
+/** Starts containerd below the workspace and returns its address; the CRI plugin is off, it would want a network. */
+export async function startContainerd(ws: Workspace): Promise<string> {
   const directory = ws.newDirectory();
   const path = (name: string) => join(directory, name);
   const address = path("containerd.sock");
@@ -25,7 +25,6 @@ address = "${address}.ttrpc"
 `,
   );
   mkdirSync(path("state"));
-  const command = ["containerd", "--config", path("config.toml")];
-  const daemon = await startDaemon(command, path("log"), ["ctr", "--address", address, "version"]);
-  return { ...daemon, address };
+  await startDaemon(ws, ["containerd", "--config", path("config.toml")], ["ctr", "--address", address, "version"]);
+  return address;
 }

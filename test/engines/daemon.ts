@@ -5,27 +5,22 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { execute } from "../integration/support/process.ts";
+import type { Workspace } from "../integration/support/workspace.ts";
 
-export type Daemon = { stop(): Promise<void> };
-
-/**
- * Starts a daemon and waits until `probe` succeeds; throws, with the end of its log, after 30 s.
- * `logFile` takes what it prints.
- */
-export async function startDaemon(command: readonly string[], logFile: string, probe: readonly string[]): Promise<Daemon> {
+/** Starts a daemon and waits until `probe` succeeds (at most 30 s); it ends when the workspace is closed. */
+export async function startDaemon(ws: Workspace, command: readonly string[], probe: readonly string[]): Promise<void> {
+  const logFile = ws.newFile();
   const log = openSync(logFile, "a");
   const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", log, log] });
   closeSync(log);
-  const daemon = { stop: () => stopChild(child) };
+  ws.atClose(() => stopChild(child));
   const deadline = Date.now() + 30_000;
   while (execute(probe[0]!, probe.slice(1)).status !== 0) {
     if (child.exitCode !== null || Date.now() > deadline) {
-      await daemon.stop();
       throw new Error(`${command[0]} did not come up:\n${readFileSync(logFile, "utf8").slice(-4000)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return daemon;
 }
 
 /** SIGTERM, and SIGKILL if it is still there after 15 s. */

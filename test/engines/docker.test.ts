@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { execute, type Result } from "../integration/support/process.ts";
 import { runtimePath } from "../integration/support/runtime.ts";
 import { useWorkspace } from "../integration/support/workspace.ts";
 import { startContainerd } from "./containerd.ts";
-import { type Daemon, startDaemon } from "./daemon.ts";
+import { startDaemon } from "./daemon.ts";
 import { makeRootfsTar } from "./image.ts";
 import { toolsMissing } from "./tools.ts";
 
@@ -17,7 +17,6 @@ const ws = useWorkspace();
 const directory = ws.newDirectory();
 const host = `unix://${join(directory, "docker.sock")}`;
 const image = "busybox:test";
-const daemons: Daemon[] = [];
 
 const docker = (...args: string[]): Result =>
   execute("docker", ["--host", host, ...args], {
@@ -36,7 +35,6 @@ function start(...flags: string[]): string {
 before(async () => {
   if (skip.skip !== undefined) return;
   const containerd = await startContainerd(ws);
-  daemons.push(containerd);
   const config = ws.newFile(JSON.stringify({ "deprecated-key-path": join(directory, "key.json") }));
   const flags = {
     "config-file": config,
@@ -44,7 +42,7 @@ before(async () => {
     "exec-root": join(directory, "exec"),
     pidfile: join(directory, "docker.pid"),
     host,
-    containerd: containerd.address,
+    containerd,
     bridge: "none",
     iptables: "false",
     ip6tables: "false",
@@ -55,12 +53,9 @@ before(async () => {
     "add-runtime": `tested=${runtimePath}`,
   };
   const command = ["dockerd", ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)];
-  daemons.push(await startDaemon(command, join(directory, "log"), ["docker", "--host", host, "version"]));
+  await startDaemon(ws, command, ["docker", "--host", host, "version"]);
   const result = docker("import", makeRootfsTar(ws), image);
   assert.equal(result.status, 0, result.stderr);
-});
-after(async () => {
-  for (const daemon of daemons.reverse()) await daemon.stop();
 });
 
 test("docker run shows the program's output", skip, () => {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { execute, type Result } from "../integration/support/process.ts";
 import { runtimePath } from "../integration/support/runtime.ts";
 import { useWorkspace } from "../integration/support/workspace.ts";
@@ -43,11 +43,9 @@ function start(): string {
 
 before(() => {
   if (skip.skip !== undefined) return;
+  ws.atClose(() => void podman("rm", "--all", "--force", "--time", "0"));
   const result = podman("import", makeRootfsTar(ws), image);
   assert.equal(result.status, 0, result.stderr);
-});
-after(() => {
-  if (skip.skip === undefined) podman("rm", "--all", "--force", "--time", "0");
 });
 
 test("podman run shows the program's output", skip, () => {

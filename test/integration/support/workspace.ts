@@ -26,6 +26,7 @@ export class Workspace {
   #before: HostSnapshot;
   #containers: Container[] = [];
   #kept: Container[] = [];
+  #closers: (() => void | Promise<void>)[] = [];
   #count = 0;
 
   constructor() {
@@ -154,10 +155,16 @@ export class Workspace {
     for (const container of containers) container.dispose();
   }
 
-  close(): void {
+  /** Runs before the workspace is closed and the host compared, last first: the test's own daemons end here. */
+  atClose(close: () => void | Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
     try {
       this.deleteContainers();
       for (const container of this.#kept) container.dispose();
+      for (const close of this.#closers.reverse()) await close();
       this.assertHostUnchanged();
     } finally {
       this.#removeLeaked();
