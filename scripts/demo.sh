@@ -18,12 +18,12 @@ owner() { node bin/edgerun.mjs owner "$@"; }
 
 clean_up() {
   local id
-  for id in reader debian; do edgerun delete --force "$id" 2>/dev/null || true; done
+  for id in demo-reader demo-debian; do edgerun delete --force "$id" 2>/dev/null || true; done
   # debootstrap's own, where it was interrupted.
   for mount in proc sys; do
     if mountpoint -q "$demo/debian.new/$mount"; then umount "$demo/debian.new/$mount"; fi
   done
-  rm -rf "$demo"/*.new "$demo/run"
+  rm -rf "$demo"/*.new
 }
 
 prepare() {
@@ -34,8 +34,8 @@ prepare() {
   trap clean_up EXIT
   trap 'exit 130' INT TERM HUP
   clean_up
-  rm -rf "$demo"/{etc,readings,reader*,debian.j*,manifests,owner.*}
-  mkdir -p "$demo"/{readings,manifests,etc/trust}
+  rm -rf "$demo"/{etc,readings,reader*,debian.j*,owner.*}
+  mkdir -p "$demo"/{readings,etc/trust}
   echo "4711 kWh" >"$demo/readings/register"
 }
 
@@ -86,23 +86,23 @@ show_decisions() {
 
 look_inside() {
   chapter "From the inside: it holds"
-  run "edgerun run --detach --bundle $demo/reader --manifest $demo/reader.jws reader >$demo/reader.log 2>&1"
+  run "edgerun run --detach --bundle $demo/reader --manifest $demo/reader.jws demo-reader >$demo/reader.log 2>&1"
   wait_for "the first reading" "grep -q kWh $demo/reader.log"
   shows '4711 kWh' "cat $demo/reader.log"
   say "Of five capabilities, one is left, number 10: CAP_NET_BIND_SERVICE."
-  shows '0000000000000400' "edgerun exec reader grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/1/status"
-  refused 'Operation not permitted' "edgerun exec reader hostname mine"
+  shows '0000000000000400' "edgerun exec demo-reader grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/1/status"
+  refused 'Operation not permitted' "edgerun exec demo-reader hostname mine"
   say "The readings are there to read, and there is no network."
-  refused 'Read-only file system' "edgerun exec reader touch /data/register"
-  shows '^lo$' "edgerun exec reader ls /sys/class/net"
-  refused 'Network is unreachable' "edgerun exec reader wget http://192.0.2.1/"
+  refused 'Read-only file system' "edgerun exec demo-reader touch /data/register"
+  shows '^lo$' "edgerun exec demo-reader ls /sys/class/net"
+  refused 'Network is unreachable' "edgerun exec demo-reader wget http://192.0.2.1/"
   say "Of the devices, only those that every container has, and the tunnel. 64 MiB of memory do not fit into 16."
-  if [ -c /dev/net/tun ]; then run "edgerun exec reader dd if=/dev/net/tun count=0 2>/dev/null && echo opened"; fi
-  refused 'Operation not permitted' "edgerun exec reader mknod /dev/mem c 1 1"
-  refused '' "edgerun exec reader dd if=/dev/zero of=/dev/null bs=64M count=1"
+  if [ -c /dev/net/tun ]; then run "edgerun exec demo-reader dd if=/dev/net/tun count=0 2>/dev/null && echo opened"; fi
+  refused 'Operation not permitted' "edgerun exec demo-reader mknod /dev/mem c 1 1"
+  refused 'exit code 137' "edgerun exec demo-reader dd if=/dev/zero of=/dev/null bs=64M count=1"
   say "Exit code 137: killed by the kernel, alone. The app still runs, and ends when it is told to."
-  shows '"status": "running"' "edgerun state reader | grep status"
-  run "edgerun delete --force reader"
+  shows '"status": "running"' "edgerun state demo-reader | grep status"
+  run "edgerun delete --force demo-reader"
 }
 
 ask_for_too_much() {
@@ -110,29 +110,29 @@ ask_for_too_much() {
   run "cp -a $demo/reader $demo/reader.greedy"
   run "examples/add_to_config.mjs $demo/reader.greedy examples/meter_reader/asks_too_much.json"
   refused '! denied' "edgerun plan --bundle $demo/reader.greedy --manifest $demo/reader.jws | grep -E 'VERDICT|denied'"
-  refused 'does not allow' "edgerun run --bundle $demo/reader.greedy --manifest $demo/reader.jws reader"
+  refused 'does not allow' "edgerun run --bundle $demo/reader.greedy --manifest $demo/reader.jws demo-reader"
 }
 
 show_bad_manifests() {
   chapter "Manifests that are not in order"
   say "One bit flipped:"
   run "sed 's/\\.ey/.Ey/' $demo/reader.jws >$demo/reader.flipped.jws"
-  refused 'signature is not valid' "edgerun run --bundle $demo/reader --manifest $demo/reader.flipped.jws reader"
+  refused 'signature is not valid' "edgerun run --bundle $demo/reader --manifest $demo/reader.flipped.jws demo-reader"
   say "Signed with a key that the device does not know:"
   owner keygen --out "$demo/owner.other" >/dev/null
   run "owner sign $demo/reader.json --key $demo/owner.other.key --out $demo/reader.other.jws"
-  refused 'which is not in' "edgerun run --bundle $demo/reader --manifest $demo/reader.other.jws reader"
+  refused 'which is not in' "edgerun run --bundle $demo/reader --manifest $demo/reader.other.jws demo-reader"
   say "Signed to be valid for three seconds, a while ago:"
   wait_for "the end of its time" "[ \$(date +%s) -ge $expiry ]"
-  refused 'expired' "edgerun run --bundle $demo/reader --manifest $demo/reader.short.jws reader"
+  refused 'expired' "edgerun run --bundle $demo/reader --manifest $demo/reader.short.jws demo-reader"
   say "Another app's:"
   run "owner sign examples/debian/manifest.json --key $demo/owner.key --out $demo/reader.wrong.jws"
-  refused 'bound to image' "edgerun run --bundle $demo/reader --manifest $demo/reader.wrong.jws reader"
+  refused 'bound to image' "edgerun run --bundle $demo/reader --manifest $demo/reader.wrong.jws demo-reader"
   say "The right one, for another program in the image:"
   run "cp -a $demo/reader $demo/reader.shell && sed -i 's|\"/usr/bin/meter-reader\"|\"/bin/sh\"|' $demo/reader.shell/config.json"
-  refused 'bound to args' "edgerun run --bundle $demo/reader.shell --manifest $demo/reader.jws reader"
+  refused 'bound to args' "edgerun run --bundle $demo/reader.shell --manifest $demo/reader.jws demo-reader"
   say "None at all:"
-  refused 'needs a signed manifest' "edgerun run --bundle $demo/reader reader"
+  refused 'needs a signed manifest' "edgerun run --bundle $demo/reader demo-reader"
 }
 
 make_debian_bundle() {
@@ -159,15 +159,14 @@ run_debian() {
   run "owner sign $demo/debian.json --key $demo/owner.key --out $demo/debian.jws"
   say "A manifest can also lie where edgerun looks for it: by the image's digest."
   run "install -D -m 0644 $demo/debian.jws $demo/etc/manifests/$(digest_of debian | cut -d : -f 2).jws"
-  run "edgerun run --detach --bundle $demo/debian debian >$demo/debian.log 2>&1"
-  run "edgerun exec debian sh -c '. /etc/os-release; echo \$PRETTY_NAME, \$(dpkg -l | grep -c ^ii) packages'"
+  run "edgerun run --detach --bundle $demo/debian demo-debian >$demo/debian.log 2>&1"
+  run "edgerun exec demo-debian sh -c '. /etc/os-release; echo \$PRETTY_NAME, \$(dpkg -l | grep -c ^ii) packages'"
   say "A quarter of a CPU, 20 processes, 64 MiB:"
-  run "edgerun exec debian bash -c 'TIMEFORMAT=\"%R s by the clock, %U s of CPU time\"; time for i in {1..100000}; do :; done'"
+  run "edgerun exec demo-debian bash -c 'TIMEFORMAT=\"%R s by the clock, %U s of CPU time\"; time for i in {1..100000}; do :; done'"
   shows 'processes, then: Resource temporarily unavailable' \
-    "edgerun exec debian perl -e 'while (defined(\$p = fork)) { \$p || exec \"sleep\", 9; push @k, \$p } print @k+0, \" processes, then: \$!\\n\"; kill 9, @k'"
-  refused '' "edgerun exec debian perl -e '\$x = \"x\" x (256 << 20)'"
-  run "edgerun kill debian KILL"
-  run "edgerun delete --force debian"
+    "edgerun exec demo-debian perl -e 'while (defined(\$p = fork)) { \$p || exec \"sleep\", 9; push @k, \$p } print @k+0, \" processes, then: \$!\\n\"; kill 9, @k; 1 while wait > 0'"
+  refused 'exit code 137' "edgerun exec demo-debian perl -e '\$x = \"x\" x (256 << 20)'"
+  run "edgerun delete --force demo-debian"
 }
 
 [ "${1:-}" = --without-debian ] || [ $# = 0 ] || fail "usage: demo.sh [--without-debian]"

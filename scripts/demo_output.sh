@@ -36,7 +36,7 @@ run() {
   eval "$1" || fail "that should have worked (exit code $?)"
 }
 
-# Shows a command, runs it, and shows its exit code. It must fail, and its output must match the regular expression.
+# Shows a command, runs it, and shows its exit code. It must fail, and what is shown must match the regular expression.
 refused() {
   local expected=$1 output code=0
   show_command "$2"
@@ -44,7 +44,7 @@ refused() {
   [ -z "$output" ] || printf '%s\n' "$output" | "$paint_table"
   printf '%s(exit code %d)%s\n' "$dim" "$code" "$reset"
   [ "$code" != 0 ] || fail "that should have been refused"
-  grep -Eq -- "$expected" <<<"$output" || fail "that was refused, but not for the right reason ($expected)"
+  grep -Eq -- "$expected" <<<"$output (exit code $code)" || fail "that was refused, but not for the right reason ($expected)"
 }
 
 # Shows a command and runs it. It must succeed, and its output must match the regular expression.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Removing cgroup directories. Their files can't be unlinked: they go with the directory.
+// Listing what is in cgroup directories, and removing them. Their files can't be unlinked: they go with the directory.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -99,5 +100,75 @@ int er_remove_cgroup(const union er_arg *args, struct er_result *result, struct 
 		if (!er_wait_before_retry(deadline, &step_ms))
 			return er_fail(error, EBUSY, "rmdir \"%s\"", path);
 	}
+	return 0;
+}
+
+/** A growing list of NUL-terminated texts, as an er_result of kind strs. */
+static int append_text(struct er_result *result, const char *text, size_t size)
+{
+	char *grown = realloc(result->owned, result->size + size + 1);
+	if (grown == NULL)
+		return -1;
+	memcpy(grown + result->size, text, size);
+	grown[result->size + size] = 0;
+	result->owned = grown;
+	result->size += size + 1;
+	result->count++;
+	return 0;
+}
+
+static int append_lines(struct er_result *result, FILE *file)
+{
+	char line[32];
+	while (fgets(line, sizeof line, file) != NULL) {
+		size_t size = strcspn(line, "\n");
+		if (size > 0 && append_text(result, line, size) != 0)
+			return -1;
+	}
+	return ferror(file) ? -1 : 0;
+}
+
+static int list_processes(struct er_result *result, int fd, int depth)
+{
+	er_auto_close int procs_fd = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (procs_fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	FILE *file = fdopen(procs_fd, "r");
+	if (file == NULL)
+		return -1;
+	procs_fd = -1; // the stream's
+	int failed = append_lines(result, file);
+	fclose(file);
+	// A directory's link count is 2 and one for each child: most cgroups have none, and need not be read.
+	struct stat info;
+	if (failed != 0 || fstat(fd, &info) != 0)
+		return -1;
+	if (info.st_nlink <= 2 || depth > MAX_DEPTH)
+		return 0;
+	DIR *directory = fdopendir(dup(fd));
+	if (directory == NULL)
+		return -1;
+	const struct dirent *entry;
+	while (failed == 0 && (entry = readdir(directory)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || !is_directory(fd, entry))
+			continue;
+		er_auto_close int child_fd = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child_fd >= 0)
+			failed = list_processes(result, child_fd, depth + 1);
+		else if (errno != ENOENT)
+			failed = -1;
+	}
+	closedir(directory);
+	return failed;
+}
+
+int er_list_cgroup_processes(const union er_arg *args, struct er_result *result, struct er_error *error)
+{
+	const char *path = args[0].bytes.data;
+	er_auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : er_fail(error, errno, "open cgroup \"%s\"", path);
+	if (list_processes(result, fd, 0) != 0 && errno != ENODEV) // ENODEV: removed while it was read
+		return er_fail(error, errno, "list the processes of cgroup \"%s\"", path);
 	return 0;
 }

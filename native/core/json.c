@@ -312,8 +312,11 @@ static int read_key(struct reader *reader, const char *expected)
 	switch (json_keys_add(&reader->keys, reader->stack[reader->depth - 1].serial, key.data, key.size)) {
 	case 0:
 		break;
-	case 1:
-		return refuse(reader, start, "duplicate key");
+	case 1: {
+		char what[128];
+		snprintf(what, sizeof what, "duplicate key \"%.*s\"", (int)(key.size < 64 ? key.size : 64), key.data);
+		return refuse(reader, start, what);
+	}
 	default:
 		return er_fail(reader->error, ENOMEM, "cannot read \"%s\"", reader->label);
 	}

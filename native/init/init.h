@@ -31,6 +31,7 @@ struct init {
 	uint32_t root_propagation;       // applied after pivot_root
 	int empty_fd;                    // mask_path: the one empty read-only tmpfs, -1 until needed
 	pid_t host_pid;                  // our pid on the host, told with `go`
+	int directory_refused;           // change_directory as root got EACCES
 	char program[4096];              // set by find_program
 	char home[4096];                 // set by set_home: "HOME=...", or empty
 };

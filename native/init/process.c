@@ -44,12 +44,16 @@ void do_set_personality(const struct op_set_personality *op)
 
 void do_change_directory(const struct op_change_directory *op)
 {
+	if (op->retry && !init.directory_refused)
+		return;
+	init.directory_refused = 0;
 	if (chdir(op->path) != 0) {
-		if (errno != ENOENT || !op->create)
-			fail(errno, "chdir to cwd (\"%s\") set in config.json failed", op->path);
-		close(make_directories_in_root(op->path, 0755));
-		if (chdir(op->path) != 0)
-			fail(errno, "chdir to cwd (\"%s\") set in config.json failed", op->path);
+		// Some file systems refuse root what they give the user: NFS with root squashed, FUSE.
+		if (!op->retry && errno == EACCES) {
+			init.directory_refused = 1;
+			return;
+		}
+		fail(errno, "chdir to cwd (\"%s\") set in config.json failed", op->path);
 	}
 	// A directory outside (through a leaked descriptor in /proc/self/fd) has no absolute path here (CVE-2024-21626).
 	char path[4096];

@@ -83,6 +83,11 @@ export const hostFunctions = {
     result: "int",
     doc: "Waits for a child in the foreground: forwards signals, relays the terminal (or -1), reaps; returns its code.",
   },
+  listCgroupProcesses: {
+    args: ["path:str"],
+    result: "strs",
+    doc: "The pids in a cgroup directory and those below it, as decimal texts; none if it is gone.",
+  },
   removeCgroup: {
     args: ["path:str", "timeoutMs:int"],
     result: "void",

@@ -57,7 +57,8 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
       systemdCgroup: context.systemdCgroup,
     },
   });
-  for (const warning of plan.warnings) log.warn(warning);
+  // What the specification lets a runtime leave out; `plan` shows it, too. The default spec has such a thing.
+  for (const warning of plan.warnings) log.debug(warning);
   return { bundle, rootfs, spec, authorization, plan };
 }
 

@@ -61,7 +61,7 @@ export function checkCgroupsAreFree(host: Host, cgroups: readonly CgroupPlan[]):
     const processes = host.readFileIfExists(`${path}/cgroup.procs`, maxProcessListBytes);
     if (processes === null) continue;
     if (processes !== "") {
-      const count = parseProcesses(processes).length;
+      const count = host.listCgroupProcesses(path).length;
       throw new EdgerunError(
         "CONTAINER_STATE",
         `container's cgroup is not empty: ${count} process(es) found in "${path}"`,
@@ -84,34 +84,14 @@ export function joinCgroups(host: Host, paths: readonly string[], pid: number): 
   }
 }
 
-/** The pids in one cgroup directory, without those below it; none if there is no such directory. */
-export function readProcesses(host: Host, path: string): number[] {
-  return parseProcesses(host.readFileIfExists(`${path}/cgroup.procs`, maxProcessListBytes) ?? "");
-}
-
-function parseProcesses(text: string): number[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map(Number);
-}
-
 /** Every process of a container, by its first cgroup and the cgroups that it made below; sorted. */
 export function listContainerProcesses(host: Host, record: ContainerRecord): number[] {
   const path = record.cgroups[0];
   if (path === undefined) return record.pid === 0 ? [] : [record.pid];
-  const pids: number[] = [];
-  collectProcesses(host, path, pids);
-  return pids.sort((a, b) => a - b);
-}
-
-function collectProcesses(host: Host, path: string, pids: number[]): void {
-  pids.push(...readProcesses(host, path));
-  if (host.fileInfo(path, 0) === null) return;
-  for (const name of host.listDirectory(path)) {
-    const info = host.fileInfo(`${path}/${name}`, 0);
-    if (info !== null && ((info[0] ?? 0) & 0o170000) === 0o040000) collectProcesses(host, `${path}/${name}`, pids);
-  }
+  return host
+    .listCgroupProcesses(path)
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /**
@@ -119,7 +99,7 @@ function collectProcesses(host: Host, path: string, pids: number[]): void {
  * @throws EdgerunError UNSUPPORTED when the container has no freezer
  */
 export function setFrozen(host: Host, record: ContainerRecord, frozen: boolean): void {
-  const freezer = findFreezer(host, record);
+  const freezer = findFreezer(record);
   if (freezer === undefined) {
     throw new EdgerunError("UNSUPPORTED", `container "${record.id}" has no freezer cgroup`);
   }

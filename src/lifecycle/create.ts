@@ -105,6 +105,7 @@ export function createContainer(
     record.phase = "created";
     updateRecord(host, directory, record);
     writePidFile(host, options.pidFile, init.pid);
+    sendPidfd(host, options.pidfdSocket, init.pidfd, "standard");
     return created;
   } catch (error) {
     undoCreate(context, directory, record, init);
@@ -130,12 +131,18 @@ function newRecord(context: Context, id: string, prepared: Prepared): ContainerR
     startTime: 0,
     sharesPidNamespace: !ownsPidNamespace(spec),
     cgroups: plan.cgroups.map(({ path }) => path),
+    freezer: findFreezerFile(plan),
     poststart: plan.hooks.poststart,
     poststop: plan.hooks.poststop,
     annotations: spec.annotations ?? {},
     manifestDigest: authorization.manifestDigest,
     manifestKeyId: authorization.manifestKeyId,
   };
+}
+
+function findFreezerFile({ cgroups }: LaunchPlan): string {
+  const cgroup = cgroups.find(({ controllers }) => controllers.includes("freezer"));
+  return cgroup === undefined ? "" : `${cgroup.path}/freezer.state`;
 }
 
 function ownsPidNamespace(spec: Spec): boolean {
@@ -202,6 +209,11 @@ export function handTerminalOver(host: Host, consoleSocket: string | undefined, 
   host.sendDescriptor(consoleSocket, masterFd, "/dev/ptmx");
   host.closeFd(masterFd);
   return -1;
+}
+
+/** For a caller that wants to hold the process itself, not its number; the texts are runc's. */
+export function sendPidfd(host: Host, socket: string | undefined, pidfd: number, text: "standard" | "setns"): void {
+  if (socket !== undefined) host.sendDescriptor(socket, pidfd, text);
 }
 
 /** The pid in decimal, without a newline: engines read exactly that. */

@@ -6,7 +6,7 @@ import { lockDirectory, readRecord, removeDirectory, type StateDirectory, unlock
 import { removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks } from "./hooks.ts";
 import type { Context, DeleteOptions } from "./options.ts";
-import { killAndWait } from "./processes.ts";
+import { killAll, killAndWait } from "./processes.ts";
 
 /**
  * `delete`: a stopped container, or one that was never started. With force any container, from its record alone, and
@@ -25,7 +25,7 @@ export function deleteContainer(context: Context, options: DeleteOptions): numbe
   try {
     const record = readRecordOrNothing(context, id, force);
     if (record === undefined) {
-      removeDirectory(host, directory); // killed before its record was on disk: nothing else was done
+      removeRemains(context, directory);
       return 0;
     }
     const status = computeStatus(host, root, record);
@@ -46,6 +46,19 @@ function readRecordOrNothing(context: Context, id: string, force: boolean): Cont
     if (force && error instanceof EdgerunError && error.code === "CONTAINER_STATE") return undefined;
     throw error;
   }
+}
+
+/**
+ * Without a usable record. Killed before it was on disk, nothing else was done. Where it was damaged later, there is
+ * the effective config, which names the cgroups; what is in them is the container.
+ */
+function removeRemains(context: Context, directory: StateDirectory): void {
+  const { host } = context;
+  for (const path of context.lifecycle.findCgroups(context, directory)) {
+    killAll(host, path);
+    removeCgroups(host, [path]);
+  }
+  removeDirectory(host, directory);
 }
 
 /**

@@ -11,7 +11,7 @@ import { readEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
-import { forksBeforeGo, handTerminalOver, prepareProcess, writePidFile } from "./create.ts";
+import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
 import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, startProgram, tellInit } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
 
@@ -45,7 +45,7 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
       facts: readHostFacts(host),
       options: { noNewKeyring: false, preserveFds: options.preserveFds },
     });
-    for (const warning of plan.warnings) log.warn(warning);
+    for (const warning of plan.warnings) log.debug(warning);
     return startInContainer(host, plan, options);
   } finally {
     unlockDirectory(host, directory);
@@ -135,6 +135,7 @@ function startInContainer(
         terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },
     });
+    sendPidfd(host, options.pidfdSocket, init.pidfd, "setns");
     startProgram(host, init.controlFd);
     writePidFile(host, options.pidFile, init.pid);
     return { init, terminalFd };

@@ -15,6 +15,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
     exec: (context, options) => parts.launch().exec(context, options),
     plan: (context, options) => parts.report().plan(context, options),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
+    findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
     limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),
     isEnrolled: (context) => hasTrustStore(context) && parts.authority().isHostEnrolled(context),
     start,

@@ -2,4 +2,5 @@
 // The part of the program that starts processes.
 export { create } from "./create.ts";
 export { exec } from "./exec.ts";
+export { findCgroups } from "./recovery.ts";
 export { run } from "./run.ts";

@@ -5,6 +5,7 @@ import type { Host, Request } from "../host/functions.ts";
 import type { Grants } from "../manifest/schema.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { Process, Spec } from "../spec/config.ts";
+import type { StateDirectory } from "../state/store.ts";
 
 /** What every command works with. */
 export type Context = {
@@ -147,6 +148,8 @@ export interface Lifecycle {
   plan(context: Context, options: PlanOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
   authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;
+  /** The cgroup directories of a container whose record is lost, from its effective config; none if that is lost, too. */
+  findCgroups(context: Context, directory: StateDirectory): string[];
   /** A process of `exec`, as far as the manifest of its container grants it. */
   limitProcess(asked: Process, grants: Grants): Process;
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */

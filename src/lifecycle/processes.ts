@@ -3,7 +3,7 @@
 import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import { findFreezer, isAlive } from "../state/status.ts";
+import { findFreezer, isAlive, isFrozen } from "../state/status.ts";
 import { listContainerProcesses } from "./cgroups.ts";
 
 export const SIGKILL = 9;
@@ -26,9 +26,15 @@ export function signalAll(host: Host, record: ContainerRecord, signal: number): 
   if (signal === SIGKILL) thaw(host, record);
 }
 
+/** Lets frozen processes run on. */
 export function thaw(host: Host, record: ContainerRecord): void {
-  const freezer = findFreezer(host, record);
-  if (freezer !== undefined) host.writeFile(freezer.file, freezer.thawed);
+  const freezer = findFreezer(record);
+  if (freezer !== undefined && isFrozen(host, record)) host.writeFile(freezer.file, freezer.thawed);
+}
+
+/** SIGKILL to whatever is in a cgroup; removing it waits for their end. */
+export function killAll(host: Host, cgroup: string): void {
+  for (const pid of host.listCgroupProcesses(cgroup)) signalIfAlive(host, Number(pid), SIGKILL);
 }
 
 /**
@@ -40,9 +46,9 @@ export function killAndWait(host: Host, record: ContainerRecord): void {
   for (let attempt = 0; attempt < killAttempts; attempt++) {
     if (isAlive(host, record)) signalIfAlive(host, record.pid, SIGKILL);
     const rest = record.cgroups.length > 0 ? listContainerProcesses(host, record) : [];
+    if (rest.length === 0 && !isAlive(host, record)) return;
     for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
     thaw(host, record);
-    if (rest.length === 0 && !isAlive(host, record)) return;
     host.sleep(attempt < 20 ? 1 : 10);
   }
   const rest = listContainerProcesses(host, record).join(", ");

@@ -61,7 +61,12 @@ export function planCgroups(
   if (cgroupVersion(facts) === 2) return planUnifiedCgroup(resources, directories);
   const plans = directories.map(({ mount, path }) => ({
     controllers: mount.controllers,
-    plan: { path, inherit: mount.controllers.includes("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : [], writes: [] },
+    plan: {
+      path,
+      controllers: mount.controllers,
+      inherit: mount.controllers.includes("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : [],
+      writes: [],
+    },
   }));
   planResources(resources, plans, facts, warnings);
   return plans.map(({ plan }) => plan);

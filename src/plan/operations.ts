@@ -174,8 +174,8 @@ export const operations = {
   },
   change_directory: {
     code: 70,
-    fields: { path: "str", create: "u32" },
-    doc: "chdir(2), then check that getcwd(2) is inside (CVE-2024-21626).",
+    fields: { path: "str", retry: "u32" },
+    doc: "chdir(2), then check that getcwd(2) is inside (CVE-2024-21626). Refused to root (EACCES), it is left to the one with `retry`, which comes after set_user and does nothing otherwise.",
   },
   find_program: {
     code: 71,

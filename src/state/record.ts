@@ -38,6 +38,8 @@ const recordSchema = {
     sharesPidNamespace: "boolean",
     /** Absolute paths of the cgroup directories that are removed with the container. */
     cgroups: { list: "string" },
+    /** The file that freezes it: freezer.state (cgroup v1) or cgroup.freeze; "" where there is none. */
+    freezer: "string",
     poststart: { list: hookSchema },
     poststop: { list: hookSchema },
     annotations: { map: "string" },

@@ -25,24 +25,17 @@ export function isAlive(host: Host, record: ContainerRecord): boolean {
   return record.bootId === readBootId(host);
 }
 
-/** The freezer's cgroup of a container (v1: the freezer hierarchy, v2: cgroup.freeze), or undefined if it has none. */
-export function findFreezer(
-  host: Host,
-  record: ContainerRecord,
-): { file: string; frozen: string; thawed: string } | undefined {
-  for (const path of record.cgroups) {
-    if (host.fileInfo(`${path}/freezer.state`, 0) !== null) {
-      return { file: `${path}/freezer.state`, frozen: "FROZEN", thawed: "THAWED" };
-    }
-    if (host.fileInfo(`${path}/cgroup.freeze`, 0) !== null) {
-      return { file: `${path}/cgroup.freeze`, frozen: "1", thawed: "0" };
-    }
-  }
-  return undefined;
+/** The file that freezes a container, and the words that it takes; undefined if it has no freezer. */
+export function findFreezer(record: ContainerRecord): { file: string; frozen: string; thawed: string } | undefined {
+  const file = record.freezer;
+  if (file === "") return undefined;
+  return file.endsWith("/freezer.state")
+    ? { file, frozen: "FROZEN", thawed: "THAWED" }
+    : { file, frozen: "1", thawed: "0" };
 }
 
 export function isFrozen(host: Host, record: ContainerRecord): boolean {
-  const freezer = findFreezer(host, record);
+  const freezer = findFreezer(record);
   if (freezer === undefined) return false;
   const state = host.readFileIfExists(freezer.file, 64);
   return state !== null && state.trim() !== freezer.thawed;

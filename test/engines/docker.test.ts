@@ -14,6 +14,7 @@ import { toolsMissing } from "./tools.ts";
 
 const skip = toolsMissing("containerd", "ctr", "dockerd", "docker");
 const ws = useWorkspace();
+const cgroupParent = `${ws.tag}-docker`;
 const directory = ws.newDirectory();
 const host = `unix://${join(directory, "docker.sock")}`;
 const image = "busybox:test";
@@ -34,6 +35,7 @@ function start(...flags: string[]): string {
 
 before(async () => {
   if (skip.skip !== undefined) return;
+  ws.atClose(() => ws.removeCgroup(cgroupParent));
   const containerd = await startContainerd(ws);
   const config = ws.newFile(JSON.stringify({ "deprecated-key-path": join(directory, "key.json") }));
   const flags = {
@@ -49,7 +51,7 @@ before(async () => {
     "ip-forward": "false",
     "ip-masq": "false",
     "storage-driver": "vfs",
-    "cgroup-parent": `/${ws.tag}-docker`,
+    "cgroup-parent": `/${cgroupParent}`,
     "add-runtime": `tested=${runtimePath}`,
   };
   const command = ["dockerd", ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)];

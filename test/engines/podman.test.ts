@@ -12,6 +12,7 @@ import { toolsMissing } from "./tools.ts";
 
 const skip = toolsMissing("podman", "conmon");
 const ws = useWorkspace();
+const cgroupParent = `${ws.tag}-podman`;
 const directory = ws.newDirectory();
 const image = "localhost/busybox:test";
 
@@ -31,7 +32,7 @@ const podman = (...args: string[]): Result =>
     { timeoutMs: 40_000 },
   );
 // podman raises limits by default, which needs a capability that not every host gives.
-const common = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--cgroup-parent", `/${ws.tag}-podman`];
+const common = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--cgroup-parent", `/${cgroupParent}`];
 const run = (...args: string[]) => podman("run", "--rm", ...common, ...args);
 
 /** A detached container that stays. */
@@ -43,6 +44,7 @@ function start(): string {
 
 before(() => {
   if (skip.skip !== undefined) return;
+  ws.atClose(() => ws.removeCgroup(cgroupParent));
   ws.atClose(() => void podman("rm", "--all", "--force", "--time", "0"));
   const result = podman("import", makeRootfsTar(ws), image);
   assert.equal(result.status, 0, result.stderr);

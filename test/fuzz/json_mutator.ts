@@ -8,17 +8,64 @@ type Container = Json[] | { [key: string]: Json };
 type Place = { parent: Container; key: string };
 
 const numbers: readonly (number | bigint)[] = [
-  0, -1, 1, 2, 63, 64, 255, 256, 1000, 65535, 65536, 1.5, -0.5, 1e300, 2147483647, 2147483648, 4294967295, 4294967296,
-  9007199254740991, 9007199254740993n, -9223372036854775808n, 9223372036854775807n, 18446744073709551615n,
+  0,
+  -1,
+  1,
+  2,
+  63,
+  64,
+  255,
+  256,
+  1000,
+  65535,
+  65536,
+  1.5,
+  -0.5,
+  1e300,
+  2147483647,
+  2147483648,
+  4294967295,
+  4294967296,
+  9007199254740991,
+  9007199254740993n,
+  -9223372036854775808n,
+  9223372036854775807n,
+  18446744073709551615n,
 ];
 
 const words: readonly string[] = [
-  ...["", " ", "/", "..", "../..", "/..", "//a//b/", "relative/path", "/proc/self/ns/net", "/dev/null", ":", "=", "a=b"],
+  ...[
+    "",
+    " ",
+    "/",
+    "..",
+    "../..",
+    "/..",
+    "//a//b/",
+    "relative/path",
+    "/proc/self/ns/net",
+    "/dev/null",
+    ":",
+    "=",
+    "a=b",
+  ],
   ...["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "length", "0", "-1", "1e3", "true", "null"],
   ...["line\nbreak", "\u001b[31m", "\u007f", "\u2028", "é", "\u{1f600}", "x".repeat(300), "x".repeat(70_000)],
   ...["CAP_SYS_ADMIN", "CAP_", "RLIMIT_NOFILE", "RLIMIT_CORE", "SCMP_ACT_ALLOW", "SCMP_ACT_NOTIFY", "SCMP_CMP_EQ"],
   ...["mount", "network", "user", "time", "cgroup", "pid", "bind", "rbind", "rro", "size=1g", "mode=1777", "shared"],
-  ...["c", "b", "p", "a", "rwm", "m", "net.ipv4.ip_forward", "kernel/shmmax", "kernel.domainname", "0-3,7", "1.0.2-dev"],
+  ...[
+    "c",
+    "b",
+    "p",
+    "a",
+    "rwm",
+    "m",
+    "net.ipv4.ip_forward",
+    "kernel/shmmax",
+    "kernel.domainname",
+    "0-3,7",
+    "1.0.2-dev",
+  ],
 ];
 
 /** A changed copy; the value itself and the donors stay as they are. */
@@ -77,21 +124,30 @@ function change(random: Random, place: Place, donors: readonly Json[]): void {
   const value = get(place);
   switch (random.below(10)) {
     case 0:
-      return remove(place);
+      remove(place);
+      break;
     case 1:
-      return set(place, anyValue(random));
+      set(place, anyValue(random));
+      break;
     case 2: // what another document has under the same name
-      return set(place, structuredClone(findInDonor(random, place.key, donors) ?? value));
-    case 3: {
-      if (Array.isArray(place.parent)) place.parent.splice(random.below(place.parent.length + 1), 0, structuredClone(value));
-      else set({ parent: place.parent, key: random.pick(words) }, structuredClone(value));
-      return;
-    }
+      set(place, structuredClone(findInDonor(random, place.key, donors) ?? value));
+      break;
+    case 3:
+      repeat(random, place);
+      break;
     case 4:
-      return addMember(random, value, donors);
+      addMember(random, value, donors);
+      break;
     default:
-      return set(place, similarValue(random, value));
+      set(place, similarValue(random, value));
   }
+}
+
+function repeat(random: Random, place: Place): void {
+  const { parent } = place;
+  const copy = structuredClone(get(place));
+  if (Array.isArray(parent)) parent.splice(random.below(parent.length + 1), 0, copy);
+  else set({ parent, key: random.pick(words) }, copy);
 }
 
 function addMember(random: Random, value: Json, donors: readonly Json[]): void {

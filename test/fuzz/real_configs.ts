@@ -17,6 +17,23 @@ export function realConfigs(): Json[] {
   ].map((text) => JSON.parse(text) as Json);
 }
 
+/** Parts that a good configuration for the fixed host of the tests can't have; others are made of them. */
+export function otherParts(): Json[] {
+  return [
+    { linux: { resources: { unified: { "memory.high": "60000000", "cpu.weight": "10000" } } } },
+    { linux: { netDevices: { eth0: { name: "lan0" } }, intelRdt: { closID: "meter" } } },
+    { linux: { namespaces: [{ type: "user" }], uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }] } },
+    {
+      process: {
+        scheduler: { policy: "SCHED_FIFO", priority: 10 },
+        ioPriority: { class: "IOPRIO_CLASS_RT", priority: 0 },
+      },
+    },
+    { mounts: [{ destination: "/x", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "idmap"] }] },
+    { annotations: { "io.kubernetes.cri.container-type": "sandbox" } },
+  ];
+}
+
 function rareParts(): object {
   return {
     ociVersion: "1.2.0",
@@ -35,12 +52,10 @@ function rareParts(): object {
       scheduler: { policy: "SCHED_BATCH", nice: 5, flags: ["SCHED_FLAG_RESET_ON_FORK"] },
       ioPriority: { class: "IOPRIO_CLASS_BE", priority: 4 },
       apparmorProfile: "meter",
-      selinuxLabel: "system_u:system_r:container_t:s0",
-      execCPUAffinity: { initial: "0-1", final: "0" },
     },
     mounts: [
       { destination: "/data", type: "bind", source: "/srv/readings", options: ["rbind", "ro", "rprivate"] },
-      { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=10%", "nr_inodes=1k", "tmpcopyup"] },
+      { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=10%", "nr_inodes=1k"] },
     ],
     hooks: {
       prestart: [{ path: "/usr/bin/hook", args: ["hook"], env: ["A=b"], timeout: 5 }],
@@ -51,7 +66,10 @@ function rareParts(): object {
     linux: {
       cgroupsPath: "/meters/7",
       rootfsPropagation: "rslave",
-      namespaces: [{ type: "mount" }, { type: "pid" }, { type: "time" }, { type: "network", path: "/run/netns/app" }],
+      namespaces: [
+        ...["mount", "pid", "ipc", "uts", "time"].map((type) => ({ type })),
+        { type: "network", path: "/run/netns/app" },
+      ],
       timeOffsets: { monotonic: { secs: 86400, nanosecs: 1 }, boottime: { secs: 86400 } },
       personality: { domain: "LINUX32", flags: [] },
       devices: [
@@ -76,7 +94,6 @@ function rareParts(): object {
         hugepageLimits: [{ pageSize: "2MB", limit: 4194304 }],
         network: { classID: 1048577, priorities: [{ name: "eth0", priority: 5 }] },
         rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 } },
-        unified: { "memory.high": "60000000" },
       },
       seccomp: {
         defaultAction: "SCMP_ACT_ERRNO",
@@ -85,7 +102,11 @@ function rareParts(): object {
         flags: ["SECCOMP_FILTER_FLAG_LOG"],
         syscalls: [
           { names: ["read", "write", "exit_group"], action: "SCMP_ACT_ALLOW" },
-          { names: ["personality"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value: 8, valueTwo: 0, op: "SCMP_CMP_EQ" }] },
+          {
+            names: ["personality"],
+            action: "SCMP_ACT_ALLOW",
+            args: [{ index: 0, value: 8, valueTwo: 0, op: "SCMP_CMP_EQ" }],
+          },
         ],
       },
     },

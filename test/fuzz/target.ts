@@ -68,6 +68,7 @@ export function attempt<T>(codes: readonly ErrorCode[], action: () => T): T | un
 export function assertOneLine(text: string): void {
   for (const character of text) {
     const code = character.codePointAt(0)!;
-    if (code < 0x20 || code === 0x7f) throw new Error(`control character ${code} in ${JSON.stringify(text.slice(0, 500))}`);
+    if (code < 0x20 || code === 0x7f)
+      throw new Error(`control character ${code} in ${JSON.stringify(text.slice(0, 500))}`);
   }
 }

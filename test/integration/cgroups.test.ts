@@ -2,7 +2,7 @@
 // linux.resources and linux.cgroupsPath on cgroup v1: written limits are read back from the kernel's files.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Config, Resources } from "./support/config.ts";
@@ -166,10 +166,7 @@ test("a nested cgroupsPath is made, and only the container's own part is removed
   assert.equal(existsSync(join(hierarchy("pids"), parent, "leaf")), true);
   c.dispose();
   assert.equal(existsSync(join(hierarchy("pids"), parent, "leaf")), false);
-  for (const controller of readdirSync("/sys/fs/cgroup")) {
-    const directory = join(hierarchy(controller), parent);
-    if (existsSync(directory)) rmdirSync(directory);
-  }
+  ws.removeCgroup(parent);
 });
 
 test("two containers share a parent cgroup", needs("pids"), () => {
@@ -181,10 +178,7 @@ test("two containers share a parent cgroup", needs("pids"), () => {
   first.dispose();
   assert.equal(second.status(), "created");
   second.dispose();
-  for (const controller of readdirSync("/sys/fs/cgroup")) {
-    const directory = join(hierarchy(controller), parent);
-    if (existsSync(directory)) rmdirSync(directory);
-  }
+  ws.removeCgroup(parent);
 });
 
 test("pause freezes the container's cgroup, resume thaws it", needs("freezer"), () => {

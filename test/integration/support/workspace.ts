@@ -4,7 +4,7 @@
 // host must be as it was.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
@@ -19,10 +19,10 @@ import { expected, runtimePath } from "./runtime.ts";
 export class Workspace {
   readonly tag = `${idPrefix}${process.pid}-${Date.now().toString(36)}`;
   /** Named after the tag, so that whatever is found on the host can be told apart from other runs. */
-  readonly directory = mkdtempSync(join(tmpdir(), `edgerun-test-${this.tag}-`));
+  readonly directory = join(tmpdir(), this.tag);
   readonly stateRoot = join(this.directory, "state");
   /** Shared by the containers of the file; a test that changes it uses newRootfs(). */
-  readonly rootfs = makeRootfs(join(this.directory, "rootfs"));
+  readonly rootfs = join(this.directory, "rootfs");
   #before: HostSnapshot;
   #containers: Container[] = [];
   #kept: Container[] = [];
@@ -30,7 +30,9 @@ export class Workspace {
   #count = 0;
 
   constructor() {
+    mkdirSync(this.directory, { mode: 0o755 }); // must not exist; users of user namespaces pass through it
     mkdirSync(this.stateRoot, { mode: 0o700 });
+    makeRootfs(this.rootfs);
     this.#before = snapshotHost(this.tag, this.stateRoot);
   }
 
@@ -146,6 +148,14 @@ export class Workspace {
     this.#containers = this.#containers.filter((other) => other !== container);
     this.#kept.push(container);
     return container;
+  }
+
+  /** Removes an empty cgroup, by its name below the root of every hierarchy: parents that engines or tests made. */
+  removeCgroup(name: string): void {
+    for (const hierarchy of readdirSync("/sys/fs/cgroup")) {
+      const directory = join("/sys/fs/cgroup", hierarchy, name);
+      if (existsSync(directory)) rmdirSync(directory);
+    }
   }
 
   /** Deletes, by force, every container that the running test made. */
