@@ -61,7 +61,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     version: 1,
     cloneFlags: 0,
     preserveFds: options.preserveFds,
-    cgroups: cgroups.map((path) => ({ path, controllers: [], inherit: [], writes: [] })),
+    cgroups: [], // they are there, and `join_cgroup` joins them
     idMaps: null,
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),

@@ -15,7 +15,7 @@ export type CgroupWrite = {
 export type CgroupPlan = {
   /** Absolute host path of the directory. */
   path: string;
-  /** The hierarchy's controllers (cgroup v1); empty for cgroup v2 and for directories that are only joined. */
+  /** The hierarchy's controllers (cgroup v1); empty for cgroup v2. */
   controllers: string[];
   /**
    * Files that are empty in a new directory and must not be (v1 cpuset): for each level that is made, from the top

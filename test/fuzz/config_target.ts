@@ -22,7 +22,7 @@ import { assertPlanGranted, assertSpecGranted } from "./granted.ts";
 import { mutateJson, printJson } from "./json_mutator.ts";
 import { otherParts, realConfigs } from "./real_configs.ts";
 import { realManifests } from "./real_manifests.ts";
-import { assertOneLine, attempt, type Target } from "./target.ts";
+import { assertPrintable, attempt, type Target } from "./target.ts";
 
 /** Both layouts of cgroups, as a choice of the input's length. */
 function factsFor(input: string): HostFacts {
@@ -50,8 +50,7 @@ export function makeConfigTarget(host: Host): Target {
   function checkPlan(plan: LaunchPlan): void {
     const { words, blobs } = encodeOperations(plan.operations);
     attempt(["HOST"], () => host.encodePlan(words, blobs)); // refuses a NUL, and what is larger than a plan may be
-    for (const line of formatPlan(plan).split("\n")) assertOneLine(line);
-    plan.warnings.forEach(assertOneLine);
+    for (const line of formatPlan(plan).split("\n")) assertPrintable(line);
     assert.ok(validate(JSON.parse(formatPlanJson(plan))), JSON.stringify(validate.errors));
   }
 
@@ -78,16 +77,16 @@ export function makeConfigTarget(host: Host): Target {
   }
 
   function check(input: string): void {
-    const parsed = host.parseJson(input, "input") as { config?: Json; manifest?: Json };
+    const parsed = attempt(["HOST"], () => host.parseJson(input, "input")) as { config?: Json; manifest?: Json } | undefined;
+    if (parsed === undefined) return;
     const decoded = attempt(["CONFIG_INVALID", "UNSUPPORTED"], () => decodeSpec(parsed.config ?? null));
     if (decoded === undefined) return;
-    decoded.warnings.forEach(assertOneLine);
     const facts = factsFor(input);
     planAll(decoded.spec, facts);
     const manifest = attempt(["MANIFEST_INVALID"], () => decodeManifest(parsed.manifest ?? null));
     if (manifest === undefined) return;
     const { spec, decisions } = applyManifest(decoded.spec, manifest, view);
-    formatDecisions(decisions).split("\n").forEach(assertOneLine);
+    formatDecisions(decisions).split("\n").forEach(assertPrintable);
     attempt(["DENIED"], () => requireNoDenials(decisions));
     if (decisions.some(({ verdict }) => verdict === "denied")) return;
     assertSpecGranted(spec, manifest.grants, view);

@@ -73,6 +73,7 @@ export function mutateJson(random: Random, value: Json, donors: readonly Json[])
   const root: Json[] = [structuredClone(value)];
   for (let changes = 1 + random.below(random.once(4) ? 12 : 3); changes > 0; changes--) {
     const places = listPlaces(root);
+    if (places.length === 0) break; // the document itself was removed
     change(random, random.pick(places), donors);
   }
   return root[0] ?? null;

@@ -51,7 +51,7 @@ export function runTarget(name: string, target: Target, seconds: number, seed: n
 
 /**
  * What a function returns, or undefined where it refuses its input in the way that it should: by an EdgerunError of
- * one of these codes, with one line that no control character gets into.
+ * one of these codes.
  */
 export function attempt<T>(codes: readonly ErrorCode[], action: () => T): T | undefined {
   try {
@@ -59,16 +59,15 @@ export function attempt<T>(codes: readonly ErrorCode[], action: () => T): T | un
   } catch (error) {
     if (!(error instanceof EdgerunError)) throw error;
     if (!codes.includes(error.code)) throw new Error(`refused as ${error.code}: ${error.message}`, { cause: error });
-    assertOneLine(error.message);
     return undefined;
   }
 }
 
-/** A message must not be able to write to a terminal or to forge a line of a log. */
-export function assertOneLine(text: string): void {
+/** Output for people must not be able to steer a terminal, or to forge a line. (Errors go through oneLine() of the log.) */
+export function assertPrintable(text: string): void {
   for (const character of text) {
     const code = character.codePointAt(0)!;
-    if (code < 0x20 || code === 0x7f)
-      throw new Error(`control character ${code} in ${JSON.stringify(text.slice(0, 500))}`);
+    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    if (isControl) throw new Error(`control character ${code} in ${JSON.stringify(text.slice(0, 500))}`);
   }
 }

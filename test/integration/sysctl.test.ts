@@ -35,21 +35,22 @@ test("a name with slashes is the same", () => {
   assert.equal(ws.output("cat /proc/sys/net/ipv4/ip_forward", sysctl({ "net/ipv4/ip_forward": "1" })), "1");
 });
 
-for (const [why, values, without] of [
-  ["of the whole host", { "vm.overcommit_memory": "0" }, undefined],
-  ["of the kernel", { "kernel.core_pattern": "core" }, undefined],
-  ["of the network without a network namespace", { "net.ipv4.ip_forward": "1" }, "network"],
-  ["of ipc without an ipc namespace", { "kernel.shm_rmid_forced": "0" }, "ipc"],
-  ["that does not exist", { "net.ipv4.no_such_name": "1" }, undefined],
-  ["that climbs out", { "net/../kernel/core_pattern": "core" }, undefined],
-  ["that climbs out by dots", { "net....kernel.core_pattern": "core" }, undefined],
-  ["that is empty", { "": "1" }, undefined],
+/** The host's own value: were it written after all, nothing would change. */
+const hostValue = (path: string) => readFileSync(`/proc/sys/${path}`, "utf8").trim();
+
+for (const [why, name, value, without] of [
+  ["of the whole host", "vm.overcommit_memory", hostValue("vm/overcommit_memory"), undefined],
+  ["of the kernel", "kernel.core_pattern", hostValue("kernel/core_pattern"), undefined],
+  ["of the network without a network namespace", "net.ipv4.ip_forward", hostValue("net/ipv4/ip_forward"), "network"],
+  ["of ipc without an ipc namespace", "kernel.shm_rmid_forced", hostValue("kernel/shm_rmid_forced"), "ipc"],
+  ["that does not exist", "net.ipv4.no_such_name", "1", undefined],
+  ["that climbs out", "net/../kernel/core_pattern", hostValue("kernel/core_pattern"), undefined],
+  ["that climbs out by dots", "net....kernel.core_pattern", hostValue("kernel/core_pattern"), undefined],
+  ["that is empty", "", "1", undefined],
 ] as const) {
   test(`a sysctl ${why} is refused`, () => {
-    const before = readFileSync("/proc/sys/kernel/core_pattern", "utf8");
-    const c = ws.bundle(sysctl({ ...values }, without));
+    const c = ws.bundle(sysctl({ [name]: value }, without));
     assert.notEqual(c.create().status, 0);
-    assert.equal(readFileSync("/proc/sys/kernel/core_pattern", "utf8"), before);
     ws.assertNothingLeft();
   });
 }

@@ -155,8 +155,11 @@ static void add_to_corpus(const uint8_t *data, size_t size)
 	memcpy(corpus[index].data, data, size);
 }
 
-/** Runs one input in memory of exactly its size, so that the sanitizer sees each byte beyond it. */
-static void run_input(const uint8_t *data, size_t size)
+/**
+ * Runs one input in memory of exactly its size, so that the sanitizer sees each byte beyond it. Returns whether it
+ * reached a new edge.
+ */
+static int run_input(const uint8_t *data, size_t size)
 {
 	current = (struct input){malloc(size), size};
 	if (size > 0)
@@ -167,11 +170,11 @@ static void run_input(const uint8_t *data, size_t size)
 	LLVMFuzzerTestOneInput(current.data, size);
 	alarm(0);
 	free(current.data);
-	if (reached_new_edge)
-		add_to_corpus(data, size);
+	return reached_new_edge;
 }
 
-static void run_file(const char *path)
+/** Runs a file; with `keep`, it joins the corpus whatever it reaches. */
+static void run_file(const char *path, int keep)
 {
 	static uint8_t data[MAX_INPUT_BYTES];
 	FILE *file = fopen(path, "rb");
@@ -182,6 +185,8 @@ static void run_file(const char *path)
 	size_t size = fread(data, 1, sizeof data, file);
 	fclose(file);
 	run_input(data, size);
+	if (keep)
+		add_to_corpus(data, size);
 }
 
 static void read_corpus(const char *directory)
@@ -192,7 +197,7 @@ static void read_corpus(const char *directory)
 		char path[4096];
 		snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
 		if (entries[i]->d_name[0] != '.')
-			run_file(path);
+			run_file(path, 1);
 		free(entries[i]);
 	}
 	if (corpus_count == 0) {
@@ -211,7 +216,7 @@ int main(int argc, char **argv)
 	if (end == NULL || *end != 0) {
 		findings = ".";
 		for (int i = 1; i < argc; i++)
-			run_file(argv[i]);
+			run_file(argv[i], 0);
 		return argc > 1 ? 0 : 2;
 	}
 	findings = argv[2];
@@ -222,7 +227,9 @@ int main(int argc, char **argv)
 	for (time_t last = time(NULL) + seconds; time(NULL) < last; runs++) {
 		const struct input *chosen = &corpus[below(corpus_count)];
 		memcpy(data, chosen->data, chosen->size);
-		run_input(data, LLVMFuzzerCustomMutator(data, chosen->size, sizeof data, (unsigned)next_random()));
+		size_t size = LLVMFuzzerCustomMutator(data, chosen->size, sizeof data, (unsigned)next_random());
+		if (run_input(data, size))
+			add_to_corpus(data, size);
 	}
 	printf("%zu inputs, corpus of %zu, from %zu seeds\n", runs, corpus_count, seeds);
 	return 0;

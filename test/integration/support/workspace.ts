@@ -4,7 +4,7 @@
 // host must be as it was.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
@@ -12,7 +12,7 @@ import { type Change, type Config, defaultConfig, setScript } from "./config.ts"
 import { Container } from "./container.ts";
 import { assertHostUnchanged, type HostSnapshot, idPrefix, snapshotHost } from "./host_snapshot.ts";
 import { parseMountinfo } from "./inside.ts";
-import { execute, launch, type Options, type Result, type Running } from "./process.ts";
+import { execute, launch, type Options, type Result, type Running, waitFor } from "./process.ts";
 import { makeRootfs } from "./rootfs.ts";
 import { expected, runtimePath } from "./runtime.ts";
 
@@ -150,12 +150,17 @@ export class Workspace {
     return container;
   }
 
-  /** Removes an empty cgroup, by its name below the root of every hierarchy: parents that engines or tests made. */
+  /**
+   * Removes a cgroup and those below it, by its name below the root of every hierarchy: parents that engines or tests
+   * made. The last process in it may still be on its way out.
+   */
   removeCgroup(name: string): void {
-    for (const hierarchy of readdirSync("/sys/fs/cgroup")) {
-      const directory = join("/sys/fs/cgroup", hierarchy, name);
-      if (existsSync(directory)) rmdirSync(directory);
-    }
+    const paths = readdirSync("/sys/fs/cgroup").map((hierarchy) => join("/sys/fs/cgroup", hierarchy, name));
+    waitFor(`the end of the cgroup ${name}`, () => {
+      const left = paths.filter((path) => existsSync(path));
+      for (const path of left) execute("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
+      return left.length === 0;
+    });
   }
 
   /** Deletes, by force, every container that the running test made. */
