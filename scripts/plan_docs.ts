@@ -44,6 +44,7 @@ export function planSchema(): JsonSchema {
       cgroups: list(
         record({
           path: text,
+          controllers: list(text),
           inherit: list(text),
           writes: list(record({ file: text, value: text, ifAbsent: text }, ["ifAbsent"])),
         }),

@@ -35,7 +35,7 @@ export interface BundleResult {
 
 /**
  * Makes a bundle of an image. The directory is readable for root only: programs in it may be set-user-ID.
- * @throws EdgerunError USAGE when the choice among several images is not clear, CONFIG_INVALID for a malformed,
+ * @throws EdgerunError USAGE when the choice among several images is not clear, IMAGE_INVALID for a malformed,
  *   corrupt or hostile image, UNSUPPORTED when not root or a program is missing, HOST when a system call failed
  */
 export async function bundleImage(options: BundleOptions): Promise<BundleResult> {

@@ -43,17 +43,21 @@ build_native() {
   fi
 }
 
+# What it prints goes to a file: libFuzzer says a lot, and only a finding is of interest.
 run_native() {
+  local log=$out/$1.log
   if [ "$engine" = libfuzzer ]; then
     mkdir -p "$out/corpus/$1"
     "$out/$1" -max_total_time="$2" -seed="$seed" -timeout=10 -max_len=65536 -verbosity=0 -print_final_stats=1 \
-      -artifact_prefix="$findings/$1-" "$out/corpus/$1" "$out/seeds/$1" 2>&1 | grep -v '^stat::\(average\|new\|slowest\|peak\)'
+      -artifact_prefix="$findings/$1-" "$out/corpus/$1" "$out/seeds/$1" >"$log" 2>&1 || { cat "$log" && return 1; }
+    sed -n 's/^stat::number_of_executed_units: *\(.*\)/\1 inputs/p' "$log"
   else
-    "$out/$1" "$out/seeds/$1" $findings "$2" "$seed"
+    "$out/$1" "$out/seeds/$1" "$findings" "$2" "$seed" >"$log" 2>&1 || { cat "$log" && return 1; }
+    cat "$log"
   fi
 }
 
-mkdir -p $findings
+mkdir -p "$findings"
 engine=driver
 if [ "${FUZZ_ENGINE:-libfuzzer}" = libfuzzer ] && has_libfuzzer; then engine=libfuzzer; fi
 make --no-print-directory --quiet addon
