@@ -4,8 +4,8 @@
 // Prints a table and writes latest.json. Exit code: 0; 1 when something could not be measured, or with --check when a
 // promise is broken; 2 for a wrong command line; 130 when interrupted. Nothing that it made is left on the host.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { countSystemCalls, MEMORY_MEASURES, measureMemory, measureSize } from "./footprint.ts";
 import { MEASURES, type Measure } from "./measures.ts";
@@ -82,13 +82,19 @@ async function bench(options: Options): Promise<number> {
   const workspace = makeWorkspace();
   const run = makeRun(workspace.directory, interrupt.signal);
   const { rounds, scale } = options;
+  const loadBefore = loadavg()[0]!;
   let runtimes: Runtime[] = [];
   try {
     runtimes = copyRuntimes(workspace, options.runtimes);
     writeBundles(workspace);
     await prepareCgroups(workspace, run);
     const rows = await measureAll({ workspace, runtimes, rounds, scale, run, signal: interrupt.signal }, options);
-    return await report(rows, options, async (path) => (await runOrThrow(run, [path, "--version"])).split("\n")[0]!);
+    return await report(
+      rows,
+      options,
+      loadBefore,
+      async (path) => (await runOrThrow(run, [path, "--version"])).split("\n")[0]!,
+    );
   } catch (error) {
     console.error(`bench: ${(error as Error).message}`);
     return interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_FAILURE;
@@ -120,13 +126,18 @@ async function measureAll(bench: Bench, options: Options): Promise<Row[]> {
   return rows;
 }
 
-async function report(rows: Row[], options: Options, version: (path: string) => Promise<string>): Promise<number> {
+async function report(
+  rows: Row[],
+  options: Options,
+  loadBefore: number,
+  version: (path: string) => Promise<string>,
+): Promise<number> {
   const { runtimes, rounds, scale, only, output } = options;
   const machine = {
     kernel: release(),
     processor: cpus()[0]?.model ?? "unknown",
     processors: cpus().length,
-    loadAverage: readFileSync("/proc/loadavg", "utf8").split(" ").slice(0, 3).map(Number),
+    loadBefore,
   };
   const versions = await Promise.all(
     runtimes.map(async ({ name, path }) => ({ name, path, version: await version(path).catch(() => "unknown") })),
@@ -141,6 +152,9 @@ async function report(rows: Row[], options: Options, version: (path: string) => 
 
   console.log(`\n${versions.map((runtime) => runtime.version).join(", ")}`);
   console.log(`Linux ${machine.kernel}, ${machine.processors} x ${machine.processor}; medians over ${rounds} rounds`);
+  // Somebody else's work: figures under load are no basis for a judgement.
+  if (loadBefore > machine.processors / 2)
+    console.log(`the machine was busy: load ${loadBefore.toFixed(1)} at the start`);
   console.log(
     formatTable(
       rows,

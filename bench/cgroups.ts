@@ -8,6 +8,8 @@ import { type Run, runOrThrow } from "./program.ts";
 export type CgroupMount = { path: string; isV2: boolean; options: string[] };
 
 const ATTEMPTS = 50;
+const RELEASE_ATTEMPTS = 15;
+const MAX_MOUNTS = 5;
 const PAUSE_MS = 20;
 
 /** Every cgroup hierarchy that is mounted, once. */
@@ -46,18 +48,26 @@ export async function takeControllers(directory: string, run: Run): Promise<stri
 }
 
 /**
- * Gives controllers back to v2. A v1 hierarchy outlives its mount when a cgroup in it is not gone yet, and removed ones
- * take a moment: hence again and again, but not for ever, as somebody else may have it mounted too.
+ * Gives controllers back to v2. A v1 hierarchy outlives its last mount when a cgroup in it is not gone yet, and removed
+ * ones take a moment: then it is mounted and unmounted again. Not for ever: somebody else may have it mounted too.
  */
 export async function releaseControllers(directory: string, names: readonly string[], run: Run): Promise<void> {
   for (const name of names) {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       await runOrThrow(run, ["umount", join(directory, name)]);
-      if (listControllers().every((controller) => controller.name !== name || controller.hierarchy === 0)) break;
-      await sleep(PAUSE_MS);
+      if ((await isReleased(name)) || attempt === MAX_MOUNTS) break;
       await mountController(directory, name, run);
     }
   }
+}
+
+/** Waits a little for a controller to leave its v1 hierarchy, whose end takes a moment too; says whether it did. */
+async function isReleased(name: string): Promise<boolean> {
+  for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
+    if (listControllers().every((controller) => controller.name !== name || controller.hierarchy === 0)) return true;
+    await sleep(PAUSE_MS);
+  }
+  return false;
 }
 
 async function mountController(directory: string, name: string, run: Run): Promise<void> {

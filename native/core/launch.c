@@ -307,6 +307,9 @@ static int receive(int fd, struct message *message, ssize_t *size, int *passed_f
 	} ancillary;
 	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
 	*size = ER_RETRY(recvmsg(fd, &packet, MSG_CMSG_CLOEXEC));
+	// Once, where the other side ended without having read what we sent; what it sent before that comes after it.
+	if (*size < 0 && errno == ECONNRESET)
+		*size = ER_RETRY(recvmsg(fd, &packet, MSG_CMSG_CLOEXEC));
 	if (*size < 0)
 		return -1;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(&packet); header != NULL; header = CMSG_NXTHDR(&packet, header))
@@ -327,11 +330,8 @@ int er_await_init(const union er_arg *args, struct er_result *result, struct er_
 	static struct message message;
 	ssize_t size;
 	int passed_fd = -1;
-	if (receive(fd, &message, &size, &passed_fd) != 0) {
-		if (errno != ECONNRESET)
-			return er_fail(error, errno, "receive from init");
-		size = 0;
-	}
+	if (receive(fd, &message, &size, &passed_fd) != 0)
+		return er_fail(error, errno, "receive from init");
 	const char *kind = "end"; // of file: init became the program, or died
 	char text[2 * MESSAGE_TEXT_BYTES] = "";
 	if (size > 0) {

@@ -59,7 +59,8 @@ void do_host_hooks(void)
  */
 void do_ready(void)
 {
-	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) != 0)
+		fail(errno, "outlive edgerun");
 	send_message(MESSAGE_READY, 0, -1);
 	if (init.start_fd >= 0) {
 		int connection;

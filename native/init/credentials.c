@@ -70,23 +70,77 @@ void do_limit_capability_bounds(const struct op_limit_capability_bounds *op)
 	}
 }
 
+/**
+ * Programs open /dev/stdout and /dev/stderr, which is to open their pipes anew: only the owner of a pipe may. Nothing
+ * but a pipe changes its owner: stdio may be a file or a terminal of the host.
+ */
+static void hand_pipes_over(uint32_t uid)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat info;
+		if (fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode) && info.st_uid != uid)
+			(void)!fchown(fd, uid, (gid_t)-1); // EPERM: its owner has no id in our user namespace
+	}
+}
+
+/** A seccomp filter that is loaded already may answer "done" to calls that it doesn't let through. */
+static void verify_user(const struct op_set_user *op)
+{
+	uid_t uids[3] = {~op->uid, ~op->uid, ~op->uid};
+	gid_t gids[3] = {~op->gid, ~op->gid, ~op->gid};
+	if (getresuid(&uids[0], &uids[1], &uids[2]) != 0 || getresgid(&gids[0], &gids[1], &gids[2]) != 0)
+		fail(errno, "read the ids of the process");
+	for (int i = 0; i < 3; i++)
+		if (uids[i] != op->uid || gids[i] != op->gid)
+			fail(0, "the ids of the process did not change to %u:%u: does the seccomp filter keep them?", op->uid, op->gid);
+	if (!op->keepGroups && getgroups(0, NULL) != (int)op->groups.count)
+		fail(0, "the supplementary groups did not change: does the seccomp filter keep them?");
+}
+
+/** After setresuid(2) capabilities are permitted, not effective: load_seccomp may come next, which needs one. */
+static void make_permitted_effective(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2];
+	if (syscall(SYS_capget, &header, sets) != 0)
+		fail(errno, "read capabilities");
+	sets[0].effective = sets[0].permitted;
+	sets[1].effective = sets[1].permitted;
+	if (syscall(SYS_capset, &header, sets) != 0)
+		fail(errno, "keep capabilities");
+}
+
 void do_set_user(const struct op_set_user *op)
 {
-	if (!op->keepGroups) {
-		gid_t groups[op->groups.count + 1];
-		for (uint32_t i = 0; i < op->groups.count; i++)
-			groups[i] = op->groups.items[i];
-		if (syscall(SYS_setgroups, (size_t)op->groups.count, groups) != 0)
-			fail(errno, "set %u supplementary groups", op->groups.count);
-	}
+	hand_pipes_over(op->uid);
+	if (!op->keepGroups && sys_setgroups(op->groups.count, op->groups.items) != 0)
+		fail(errno, "set %u supplementary groups", op->groups.count);
+	// What launch.c raised for the way into a user namespace.
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+		fail(errno, "clear ambient capabilities");
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
 		fail(errno, "keep capabilities");
-	if (syscall(SYS_setresgid, op->gid, op->gid, op->gid) != 0)
+	if (sys_set_gid(op->gid) != 0)
 		fail(errno, "set gid %u", op->gid);
-	if (syscall(SYS_setresuid, op->uid, op->uid, op->uid) != 0)
+	if (sys_set_uid(op->uid) != 0)
 		fail(errno, "set uid %u", op->uid);
+	verify_user(op);
+	make_permitted_effective();
 	umask((mode_t)op->umask);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/** As verify_user(): capset(2) that only seems to be done would leave the process every right there is. */
+static void verify_capabilities(const struct __user_cap_data_struct wanted[2])
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2];
+	for (int half = 0; half < 2; half++)
+		sets[half] = (struct __user_cap_data_struct){~wanted[half].effective, ~wanted[half].permitted, ~wanted[half].inheritable};
+	if (syscall(SYS_capget, &header, sets) != 0)
+		fail(errno, "read capabilities");
+	if (memcmp(sets, wanted, sizeof sets) != 0)
+		fail(0, "the capabilities did not change: does the seccomp filter keep them?");
 }
 
 void do_set_capabilities(const struct op_set_capabilities *op)
@@ -101,8 +155,7 @@ void do_set_capabilities(const struct op_set_capabilities *op)
 		};
 	if (syscall(SYS_capset, &header, sets) != 0)
 		fail(errno, "set capabilities");
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
-		fail(errno, "clear ambient capabilities");
+	verify_capabilities(sets);
 	for (unsigned capability = 0; capability < 64; capability++)
 		if (op->ambient >> capability & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
 			fail(errno, "raise ambient capability %u", capability);

@@ -61,6 +61,7 @@ void do_bind_device(const struct op_bind_device *op, int source_fd)
 	if ((info.st_mode & S_IFMT) != op->type || info.st_rdev != makedev(op->major, op->minor))
 		fail(0, "\"%s\" of the host is not the device %u:%u", op->source, op->major, op->minor);
 	int target_fd = open_mount_target(op->target, 0);
+	refuse_inside_proc(target_fd, op->target);
 	if (sys_move_mount(tree_fd, target_fd) != 0)
 		fail(errno, "bind device \"%s\"", op->target);
 	close(tree_fd);

@@ -58,6 +58,15 @@ int make_directories_in_root(const char *path, mode_t mode);
 int open_parent_in_root(const char *path, const char **name);
 /** The target of a mount: a directory, or a file if !directory; made where missing. Fails the start otherwise. */
 int open_mount_target(const char *path, int directory);
+/** A directory without a link anywhere in its path, made where missing. -1 and errno: ELOOP, ENOTDIR. */
+int open_plain_directory(const char *path);
+/**
+ * Fails the start if the descriptor, which is what `path` was resolved to, is the container's root: a mount over it
+ * would not be seen, the container's processes being below.
+ */
+void refuse_root(int fd, const char *path);
+/** Fails the start if the descriptor is inside a procfs, and `path` none of the files that may be replaced there. */
+void refuse_inside_proc(int target_fd, const char *path);
 /** The host's procfs, verified to be one (O_PATH). Fails the start otherwise. */
 int open_host_proc(void);
 
@@ -67,6 +76,10 @@ int sys_open_tree(int dirfd, const char *path, unsigned flags);
 int sys_move_mount(int from, int to);
 int sys_mount_setattr(int fd, unsigned flags, const struct mount_attr *attributes);
 int sys_close_range(unsigned first, unsigned last, unsigned flags);
+int sys_setgroups(size_t count, const uint32_t *groups);
+/** Real, effective and saved id at once, of this thread, which is the only one. */
+int sys_set_gid(uint32_t gid);
+int sys_set_uid(uint32_t uid);
 
 // carried out by operation, in the file that the operation's group is named after
 void do_join_namespace(const struct op_join_namespace *op);

@@ -65,7 +65,7 @@ static int is_replaceable_proc_file(const char *path)
  * A mount inside a procfs would let the container answer what the runtime writes and reads there: labels, sysctls
  * (CVE-2019-16884, CVE-2023-28642, CVE-2025-52881). `target_fd` is what the path was resolved to.
  */
-static void refuse_inside_proc(int target_fd, const char *target)
+void refuse_inside_proc(int target_fd, const char *target)
 {
 	struct statfs info;
 	if (fstatfs(target_fd, &info) != 0)
@@ -132,23 +132,23 @@ static int create_filesystem(const struct op_mount_filesystem *op)
 	return mount_fd;
 }
 
+/** Where a view of the kernel goes. A link would leave the real /proc without its masks (CVE-2019-19921, CVE-2023-27561). */
+static int open_kernel_view_target(const char *type, const char *target)
+{
+	int fd = open_plain_directory(target);
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		fail(0, "%s at \"%s\" must be mounted on ordinary directory", type, target);
+	if (fd < 0)
+		fail(errno, "open \"%s\" below the root", target);
+	refuse_root(fd, target);
+	return fd;
+}
+
 void do_mount_filesystem(const struct op_mount_filesystem *op)
 {
 	int is_kernel_view = strcmp(op->type, "proc") == 0 || strcmp(op->type, "sysfs") == 0;
-	int target_fd;
-	if (is_kernel_view) {
-		// A link here would leave the real /proc without its masks (CVE-2019-19921, CVE-2023-27561).
-		target_fd = open_in_root(op->target, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-		if (target_fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-			fail(0, "%s at \"%s\" must be mounted on ordinary directory", op->type, op->target);
-		if (target_fd >= 0)
-			refuse_inside_proc(target_fd, op->target);
-		else
-			target_fd = open_mount_target(op->target, 1);
-	} else {
-		target_fd = open_mount_target(op->target, 1);
-		refuse_inside_proc(target_fd, op->target);
-	}
+	int target_fd = is_kernel_view ? open_kernel_view_target(op->type, op->target) : open_mount_target(op->target, 1);
+	refuse_inside_proc(target_fd, op->target);
 	int mount_fd = create_filesystem(op);
 	set_propagation(mount_fd, op->target, op->propagation);
 	if (sys_move_mount(mount_fd, target_fd) != 0)
@@ -189,7 +189,8 @@ void do_mount_bind(const struct op_mount_bind *op, int source_fd)
 		(struct mount_attr){.attr_set = op->recursiveSet, .attr_clr = op->recursiveClear});
 	set_attributes(tree_fd, op->target, 0, (struct mount_attr){.attr_set = op->attributesSet, .attr_clr = op->attributesClear});
 	set_propagation(tree_fd, op->target, op->propagation);
-	int target_fd = open_mount_target(op->target, S_ISDIR(info.st_mode));
+	int is_kernel_view = strcmp(op->target, "/proc") == 0 || strcmp(op->target, "/sys") == 0;
+	int target_fd = is_kernel_view ? open_kernel_view_target("bind", op->target) : open_mount_target(op->target, S_ISDIR(info.st_mode));
 	struct statfs source_info;
 	if (fstatfs(tree_fd, &source_info) != 0)
 		fail(errno, "stat \"%s\"", op->source);
@@ -245,6 +246,7 @@ void do_mask_path(const struct op_mask_path *op)
 			return;
 		fail(errno, "open \"%s\" below the root", op->target);
 	}
+	refuse_root(target_fd, op->target);
 	struct stat info;
 	if (fstat(target_fd, &info) != 0)
 		fail(errno, "stat \"%s\"", op->target);
@@ -264,6 +266,7 @@ void do_readonly_path(const struct op_readonly_path *op)
 			return;
 		fail(errno, "open \"%s\" below the root", op->target);
 	}
+	refuse_root(target_fd, op->target);
 	int tree_fd = sys_open_tree(target_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
 	if (tree_fd < 0)
 		fail(errno, "make \"%s\" read-only", op->target);

@@ -74,7 +74,7 @@ void do_fork(const struct op_fork *op)
 void do_set_ids_in_userns(void)
 {
 	open_sources_ahead();
-	if (syscall(SYS_setresgid, 0, 0, 0) != 0 || syscall(SYS_setresuid, 0, 0, 0) != 0)
+	if (sys_set_gid(0) != 0 || sys_set_uid(0) != 0)
 		fail(errno, "become root of the user namespace");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

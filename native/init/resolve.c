@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -51,6 +52,22 @@ static const char *split_path(const char *path, char parent[4096])
 	return name;
 }
 
+/** One more directory of a path that is made from the top down; takes parent_fd over. */
+static int make_next_directory(int parent_fd, const char *path, mode_t mode)
+{
+	char parent[4096];
+	const char *name = split_path(path, parent);
+	if (mkdirat(parent_fd, name, mode) != 0 && errno != EEXIST)
+		fail(errno, "make directory \"%s\" below the root", path);
+	close(parent_fd);
+	// Not opened by name below parent_fd: what another process put there meanwhile may be a link, which the kernel
+	// resolves within the root.
+	int fd = open_in_root(path, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		fail(errno, "open \"%s\" below the root", path);
+	return fd;
+}
+
 int make_directories_in_root(const char *path, mode_t mode)
 {
 	int fd = open_in_root(path, O_PATH | O_DIRECTORY, 0);
@@ -58,18 +75,28 @@ int make_directories_in_root(const char *path, mode_t mode)
 		return fd;
 	if (errno != ENOENT)
 		fail(errno, "open \"%s\" below the root", path);
-	char parent[4096];
-	const char *name = split_path(path, parent);
-	int parent_fd = make_directories_in_root(parent, mode);
-	if (mkdirat(parent_fd, name, mode) != 0 && errno != EEXIST)
-		fail(errno, "make directory \"%s\" below the root", path);
-	close(parent_fd);
-	// Not opened by name below parent_fd: what another process put there meanwhile may be a link, which the kernel
-	// resolves within the root.
-	fd = open_in_root(path, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0)
-		fail(errno, "open \"%s\" below the root", path);
-	return fd;
+	char prefix[4096];
+	size_t length = strlen(path);
+	if (length >= sizeof prefix || path[0] != '/')
+		fail(EINVAL, "path \"%.200s...\"", path);
+	int parent_fd = open_in_root("/", O_PATH | O_DIRECTORY, 0);
+	if (parent_fd < 0)
+		fail(errno, "open the root");
+	for (size_t end = 1; end <= length; end++) {
+		if ((path[end] != '/' && path[end] != 0) || path[end - 1] == '/')
+			continue;
+		memcpy(prefix, path, end);
+		prefix[end] = 0;
+		fd = open_in_root(prefix, O_PATH | O_DIRECTORY, 0);
+		if (fd < 0 && errno != ENOENT)
+			fail(errno, "open \"%s\" below the root", prefix);
+		if (fd < 0)
+			fd = make_next_directory(parent_fd, prefix, mode);
+		else
+			close(parent_fd);
+		parent_fd = fd;
+	}
+	return parent_fd;
 }
 
 int open_parent_in_root(const char *path, const char **name)
@@ -79,10 +106,20 @@ int open_parent_in_root(const char *path, const char **name)
 	return make_directories_in_root(parent, 0755);
 }
 
-int open_mount_target(const char *path, int directory)
+void refuse_root(int fd, const char *path)
 {
-	if (directory)
-		return make_directories_in_root(path, 0755);
+	struct statx target, root;
+	const unsigned fields = STATX_INO | STATX_MNT_ID;
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, fields, &target) != 0 ||
+		syscall(SYS_statx, init.root_fd, "", AT_EMPTY_PATH, fields, &root) != 0)
+		fail(errno, "stat \"%s\" below the root", path);
+	if (target.stx_mnt_id == root.stx_mnt_id && target.stx_ino == root.stx_ino)
+		fail(0, "\"%s\" is the container's root: nothing can be mounted over it", path);
+}
+
+/** For a mount of a file. */
+static int open_file_target(const char *path)
+{
 	int fd = open_in_root(path, O_PATH, 0);
 	if (fd < 0 && errno == ENOENT) {
 		const char *name;
@@ -98,6 +135,23 @@ int open_mount_target(const char *path, int directory)
 	if (fd < 0)
 		fail(errno, "open \"%s\" below the root", path);
 	return fd;
+}
+
+int open_mount_target(const char *path, int directory)
+{
+	int fd = directory ? make_directories_in_root(path, 0755) : open_file_target(path);
+	refuse_root(fd, path);
+	return fd;
+}
+
+int open_plain_directory(const char *path)
+{
+	int fd = open_in_root(path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	close(make_directories_in_root(path, 0755));
+	// Again without links: one may have taken the place of what was made.
+	return open_in_root(path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 }
 
 int open_host_proc(void)

@@ -93,6 +93,11 @@ export const hostFunctions = {
     result: "void",
     doc: "Removes a cgroup directory and those below it, depth first; EBUSY if still populated after timeoutMs.",
   },
+  attachDeviceProgram: {
+    args: ["path:str", "program:words"],
+    result: "void",
+    doc: "Loads a BPF_PROG_TYPE_CGROUP_DEVICE program (src/plan/device_program.ts) and attaches it to a cgroup v2 directory, beside those that are there.",
+  },
   runProgram: {
     args: ["path:str", "args:strs", "env:strs", "stdin:str", "timeoutMs:int"],
     result: "json",

@@ -2,9 +2,10 @@
 // The cgroup directories of a container: made and filled as the plan says, joined, frozen, removed.
 import { EdgerunError, wrap } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
-import type { CgroupPlan, CgroupWrite } from "../plan/plan.ts";
+import type { CgroupPlan, CgroupWrite, UnifiedCgroup } from "../plan/plan.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { findFreezer } from "../state/status.ts";
+import { makeUnifiedCgroup } from "./unified_cgroup.ts";
 
 const removeTimeoutMs = 5_000;
 const freezeAttempts = 2_000;
@@ -16,20 +17,32 @@ const maxProcessListBytes = 4 << 20;
  * @throws EdgerunError CONTAINER_EXISTS, HOST
  */
 export function createCgroups(host: Host, cgroups: readonly CgroupPlan[]): void {
-  for (const cgroup of cgroups) {
-    makeCgroup(host, cgroup.path, cgroup.inherit);
-    for (const write of cgroup.writes) writeLimit(host, cgroup.path, write);
+  for (const { path, inherit, writes, unified } of cgroups) {
+    if (unified === undefined) makeCgroup(host, path, inherit);
+    else makeUnifiedCgroup(host, path, unified);
+    for (const write of writes) writeLimit(host, path, write);
+    if (unified !== undefined) attachDeviceProgram(host, path, unified);
   }
 }
 
-function writeLimit(host: Host, path: string, { file, value, ifAbsent }: CgroupWrite): void {
+function writeLimit(host: Host, path: string, { file, value, ifAbsent, valueIfAbsent }: CgroupWrite): void {
   const isAbsent = ifAbsent !== undefined && host.fileInfo(`${path}/${file}`, 0) === null;
   const name = isAbsent ? ifAbsent : file;
+  const text = isAbsent ? (valueIfAbsent ?? value) : value;
   if (name === "") return;
   try {
-    host.writeFile(`${path}/${name}`, value);
+    host.writeFile(`${path}/${name}`, text);
   } catch (error) {
-    throw wrap(`cannot set ${name} to "${value}"`, error);
+    throw wrap(`cannot set ${name} to "${text}"`, error);
+  }
+}
+
+function attachDeviceProgram(host: Host, path: string, { deviceProgram }: UnifiedCgroup): void {
+  if (deviceProgram.length === 0) return;
+  try {
+    host.attachDeviceProgram(path, deviceProgram);
+  } catch (error) {
+    throw wrap("cannot set device rules", error);
   }
 }
 
@@ -67,10 +80,15 @@ export function checkCgroupsAreFree(host: Host, cgroups: readonly CgroupPlan[]):
         `container's cgroup is not empty: ${count} process(es) found in "${path}"`,
       );
     }
-    if (host.readFileIfExists(`${path}/freezer.state`, 64)?.trim() === "FROZEN") {
+    if (isFrozenCgroup(host, path)) {
       throw new EdgerunError("CONTAINER_STATE", `container's cgroup unexpectedly frozen: "${path}"`);
     }
   }
+}
+
+function isFrozenCgroup(host: Host, path: string): boolean {
+  if (host.readFileIfExists(`${path}/freezer.state`, 64)?.trim() === "FROZEN") return true;
+  return host.readFileIfExists(`${path}/cgroup.freeze`, 64)?.trim() === "1";
 }
 
 /** Moves a process into the cgroups. */
@@ -106,13 +124,35 @@ export function setFrozen(host: Host, record: ContainerRecord, frozen: boolean):
   const wanted = frozen ? freezer.frozen : freezer.thawed;
   host.writeFile(freezer.file, wanted);
   for (let attempt = 0; attempt < freezeAttempts; attempt++) {
-    if (host.readFile(freezer.file, 64).trim() === wanted) return;
+    if (hasReached(host, freezer.file, wanted)) return;
     // A process that was forking while it froze keeps a v1 cgroup in FREEZING until it is asked again.
     host.writeFile(freezer.file, wanted);
     host.sleep(5);
   }
   host.writeFile(freezer.file, freezer.thawed);
   throw new EdgerunError("CONTAINER_STATE", `container "${record.id}" could not be frozen: a process does not stop`);
+}
+
+/** freezer.state tells what has been reached; cgroup.freeze what is wanted, and cgroup.events the rest. */
+function hasReached(host: Host, file: string, wanted: string): boolean {
+  const directory = file.slice(0, file.lastIndexOf("/"));
+  if (file !== `${directory}/cgroup.freeze`) return host.readFile(file, 64).trim() === wanted;
+  return host.readFile(`${directory}/cgroup.events`, 4096).split("\n").includes(`frozen ${wanted}`);
+}
+
+/**
+ * SIGKILL to every process of a cgroup and of those below it at once, so that none escapes by forking (cgroup v2,
+ * Linux >= 5.14). Returns whether the kernel could.
+ */
+export function killCgroup(host: Host, path: string): boolean {
+  try {
+    host.writeFile(`${path}/cgroup.kill`, "1");
+    return true;
+  } catch (error) {
+    // No such file, of an older kernel or of version 1; or the cgroup vanished meanwhile.
+    if (error instanceof EdgerunError && (error.errno === "ENOENT" || error.errno === "ENODEV")) return false;
+    throw error;
+  }
 }
 
 /** Kills what is left in the cgroups and removes them. Safe to repeat. */

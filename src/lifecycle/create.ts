@@ -141,8 +141,9 @@ function newRecord(context: Context, id: string, prepared: Prepared): ContainerR
 }
 
 function findFreezerFile({ cgroups }: LaunchPlan): string {
-  const cgroup = cgroups.find(({ controllers }) => controllers.includes("freezer"));
-  return cgroup === undefined ? "" : `${cgroup.path}/freezer.state`;
+  const cgroup = cgroups.find(({ controllers, unified }) => unified !== undefined || controllers.includes("freezer"));
+  if (cgroup === undefined) return "";
+  return `${cgroup.path}/${cgroup.unified === undefined ? "freezer.state" : "cgroup.freeze"}`;
 }
 
 function ownsPidNamespace(spec: Spec): boolean {

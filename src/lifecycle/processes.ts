@@ -4,7 +4,7 @@ import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { findFreezer, isAlive, isFrozen } from "../state/status.ts";
-import { listContainerProcesses } from "./cgroups.ts";
+import { killCgroup, listContainerProcesses } from "./cgroups.ts";
 
 export const SIGKILL = 9;
 const killAttempts = 2_000;
@@ -22,8 +22,14 @@ export function signalIfAlive(host: Host, pid: number, signal: number): void {
 
 /** Sends a signal to every process in the container's cgroups. SIGKILL reaches frozen ones when they are thawed. */
 export function signalAll(host: Host, record: ContainerRecord, signal: number): void {
+  if (signal === SIGKILL && killAtOnce(host, record)) return;
   for (const pid of listContainerProcesses(host, record)) signalIfAlive(host, pid, signal);
   if (signal === SIGKILL) thaw(host, record);
+}
+
+/** By cgroup.kill, where there is one: it reaches frozen processes, too. Returns whether it did. */
+function killAtOnce(host: Host, { cgroups }: ContainerRecord): boolean {
+  return cgroups[0] !== undefined && killCgroup(host, cgroups[0]);
 }
 
 /** Lets frozen processes run on. */
@@ -34,6 +40,7 @@ export function thaw(host: Host, record: ContainerRecord): void {
 
 /** SIGKILL to whatever is in a cgroup; removing it waits for their end. */
 export function killAll(host: Host, cgroup: string): void {
+  if (killCgroup(host, cgroup)) return;
   for (const pid of host.listCgroupProcesses(cgroup)) signalIfAlive(host, Number(pid), SIGKILL);
 }
 
@@ -47,8 +54,10 @@ export function killAndWait(host: Host, record: ContainerRecord): void {
     if (isAlive(host, record)) signalIfAlive(host, record.pid, SIGKILL);
     const rest = record.cgroups.length > 0 ? listContainerProcesses(host, record) : [];
     if (rest.length === 0 && !isAlive(host, record)) return;
-    for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
-    thaw(host, record);
+    if (!killAtOnce(host, record)) {
+      for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
+      thaw(host, record);
+    }
     host.sleep(attempt < 20 ? 1 : 10);
   }
   const rest = listContainerProcesses(host, record).join(", ");

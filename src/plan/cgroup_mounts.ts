@@ -3,7 +3,7 @@
 //
 // Version 1: a tmpfs with one directory per hierarchy of the host. With a cgroup namespace each is that hierarchy,
 // mounted anew (its root is the container's cgroup); without one it is a bind mount of the container's directory, so
-// nothing of other containers shows. Version 2: the same choice, once.
+// nothing of other containers shows. Version 2: the same choice, once; type "cgroup2" says the same there.
 import { cgroupVersion } from "./cgroups.ts";
 import {
   CLONE_NEWCGROUP,
@@ -17,9 +17,15 @@ import type { MountContext, ParsedMount } from "./mounts.ts";
 import { hasNamespace } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { baseName } from "./paths.ts";
+import type { HostFacts } from "./plan.ts";
 import { invalid } from "./refusal.ts";
 
 const hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+/** Does a mount of this type show the container's cgroups? On a hybrid host "cgroup2" is a file system like others. */
+export function isCgroupMount(type: string, facts: HostFacts): boolean {
+  return type === "cgroup" || (type === "cgroup2" && cgroupVersion(facts) === 2);
+}
 
 /** The operations of one mount of type "cgroup". @throws CONFIG_INVALID for options that are no attributes */
 export function planCgroupMount(parsed: ParsedMount, context: MountContext): Operation[] {
@@ -61,11 +67,20 @@ export function planCgroupMount(parsed: ParsedMount, context: MountContext): Ope
   return operations;
 }
 
+/**
+ * In the host's cgroup namespace a new mount would show all of the host's cgroups. There, a mount of version 2 would
+ * also set the options of the one file system (nsdelegate ...) to its own; a namespace that is joined may be the host's.
+ */
+function mountsAnew({ namespaces }: MountContext, version: 1 | 2): boolean {
+  if (version === 2) return (namespaces.created & CLONE_NEWCGROUP) !== 0;
+  return hasNamespace(namespaces, CLONE_NEWCGROUP);
+}
+
 function planHierarchy(parsed: ParsedMount, context: MountContext, index: number, target: string): Operation {
   const { options } = parsed;
   const { mount, path } = context.cgroups[index]!;
   const propagation = options.propagation[0] ?? 0;
-  if (!hasNamespace(context.namespaces, CLONE_NEWCGROUP)) {
+  if (!mountsAnew(context, mount.version)) {
     return { op: "mount_bind", source: path, target, recursive: 1, ...attributeFields(options), propagation };
   }
   return {

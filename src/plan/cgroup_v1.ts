@@ -104,7 +104,8 @@ function planCpuset({ cpus = "", mems = "" }: LinuxCpu): CgroupWrite[] {
   return writes;
 }
 
-function planPids(limit: bigint | undefined): CgroupWrite[] {
+/** pids.max is the same file in both versions. */
+export function planPids(limit: bigint | undefined): CgroupWrite[] {
   if (limit === undefined) return [];
   return [{ file: "pids.max", value: limit > 0n ? `${limit}` : "max" }];
 }
@@ -149,7 +150,8 @@ function planPriorities(priorities: readonly { name: string; priority: number }[
   return priorities.map(({ name, priority }) => ({ file: "net_prio.ifpriomap", value: `${name} ${priority}` }));
 }
 
-function planRdma(rdma: NonNullable<LinuxResources["rdma"]>): CgroupWrite[] {
+/** rdma.max is the same file in both versions. */
+export function planRdma(rdma: NonNullable<LinuxResources["rdma"]>): CgroupWrite[] {
   return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) => {
     const handles = hcaHandles === undefined ? "" : ` hca_handle=${hcaHandles}`;
     const objects = hcaObjects === undefined ? "" : ` hca_object=${hcaObjects}`;

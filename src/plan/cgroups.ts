@@ -22,7 +22,9 @@ export function cgroupVersion(facts: HostFacts): 1 | 2 {
 
 /**
  * The container's directory in every hierarchy of the host's cgroup version. An absolute cgroupsPath is below the
- * hierarchy's mount; a relative one, or the id where there is none, is below the runtime's own cgroup.
+ * hierarchy's mount; a relative one, or the id where there is none, is below the runtime's own cgroup (version 1) or
+ * beside it (version 2). There the runtime's own cgroup, a session's scope for example, has processes, and what has
+ * processes can't enable controllers for those below it; runc chooses the same directory.
  */
 export function computeCgroupDirectories(linux: Linux, id: string, facts: HostFacts): CgroupDirectory[] {
   const given = linux.cgroupsPath ?? "";
@@ -33,23 +35,25 @@ export function computeCgroupDirectories(linux: Linux, id: string, facts: HostFa
     .filter((mount) => mount.version === version)
     .map((mount) => ({
       mount,
-      path: joinBelow(given.startsWith("/") ? mount.mountPoint : ownDirectory(mount, facts), below),
+      path: joinBelow(given.startsWith("/") ? mount.mountPoint : baseDirectory(mount, facts), below),
     }));
 }
 
-/** The runtime's own cgroup of a hierarchy, as a host path. */
-function ownDirectory(mount: CgroupMount, facts: HostFacts): string {
+/** Where relative paths begin, as a host path. */
+function baseDirectory(mount: CgroupMount, facts: HostFacts): string {
   const key = mount.controllers.join(",");
   const own = facts.ownCgroups.find(({ controllers }) => controllers === key)?.path ?? "/";
   // A container of a container sees only a part of the hierarchy: the mount's root is below the hierarchy's.
   if (!isWithin(mount.root, own)) return mount.mountPoint;
-  return joinBelow(mount.mountPoint, mount.root === "/" ? own : own.slice(mount.root.length));
+  const below = mount.root === "/" ? own : own.slice(mount.root.length);
+  return joinBelow(mount.mountPoint, mount.version === 2 ? `${below}/..` : below);
 }
 
 /**
  * What to create, write and join for a new container.
  * @param warnings receives what is left out as the specification allows
- * @throws UNSUPPORTED for a limit whose controller this host does not have
+ * @throws UNSUPPORTED for a limit whose controller this host does not have (version 1: with version 2 it turns out when
+ * controllers are enabled) or which its cgroup version does not know
  */
 export function planCgroups(
   linux: Linux,
@@ -58,7 +62,9 @@ export function planCgroups(
   warnings: string[],
 ): CgroupPlan[] {
   const resources = linux.resources ?? {};
-  if (cgroupVersion(facts) === 2) return planUnifiedCgroup(resources, directories);
+  if (cgroupVersion(facts) === 2) {
+    return directories.map((directory) => planUnifiedCgroup(resources, directory, facts, warnings));
+  }
   const plans = directories.map(({ mount, path }) => ({
     controllers: mount.controllers,
     plan: {

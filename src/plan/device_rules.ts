@@ -10,7 +10,7 @@ import type { CgroupWrite } from "./plan.ts";
 import { invalid, unsupported } from "./refusal.ts";
 
 /** Rules that every container gets after its own: mknod of anything, the default devices, and its terminals. */
-const defaultRules: readonly DeviceRule[] = [
+export const defaultDeviceRules: readonly DeviceRule[] = [
   { allow: true, type: "c", access: "m" },
   { allow: true, type: "b", access: "m" },
   { allow: true, type: "c", major: 1, minor: 3, access: "rwm" },
@@ -23,7 +23,8 @@ const defaultRules: readonly DeviceRule[] = [
   { allow: true, type: "c", major: 5, minor: 2, access: "rwm" },
 ];
 
-type Access = { r: boolean; w: boolean; m: boolean };
+/** What a rule is about: reading, writing, mknod. */
+export type Access = { r: boolean; w: boolean; m: boolean };
 type Entry = { type: "c" | "b"; major: number; minor: number; access: Access };
 /** allowAll: entries are what is denied; otherwise they are what is allowed. */
 type DeviceList = { allowAll: boolean; entries: Entry[] };
@@ -37,7 +38,7 @@ const any = -1;
 export function planDeviceRules(rules: readonly DeviceRule[]): CgroupWrite[] {
   const list: DeviceList = { allowAll: false, entries: [] };
   for (const [index, rule] of rules.entries()) applyRule(list, rule, `linux.resources.devices[${index}]`);
-  for (const rule of defaultRules) applyRule(list, rule, "linux.resources.devices");
+  for (const rule of defaultDeviceRules) applyRule(list, rule, "linux.resources.devices");
   const [all, exceptions] = list.allowAll ? ["devices.allow", "devices.deny"] : ["devices.deny", "devices.allow"];
   return [{ file: all, value: "a" }, ...list.entries.map((entry) => ({ file: exceptions, value: formatEntry(entry) }))];
 }
@@ -93,7 +94,8 @@ function removeEntry(list: DeviceList, { type, major, minor, access }: Entry, js
   list.entries = list.entries.filter(({ access: { r, w, m } }) => r || w || m);
 }
 
-function parseAccess(text: string, jsonPath: string): Access {
+/** @throws CONFIG_INVALID for a rule without access */
+export function parseAccess(text: string, jsonPath: string): Access {
   if (text === "") throw invalid(`${jsonPath}.access`, "required, but missing");
   return { r: text.includes("r"), w: text.includes("w"), m: text.includes("m") };
 }

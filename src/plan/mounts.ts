@@ -2,7 +2,7 @@
 // mounts of config.json to operations. New file systems are made detached and with their final attributes; there is
 // no moment at which a read-only mount is writable in the container's tree.
 import type { Mount, Spec } from "../spec/config.ts";
-import { planCgroupMount } from "./cgroup_mounts.ts";
+import { isCgroupMount, planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
 import { CLONE_NEWNS, MOUNT_ATTR_RDONLY, MS_RDONLY } from "./constants.ts";
 import { attributeFields, filesystemOption, type MountOptions, parseMountOptions } from "./mount_options.ts";
@@ -109,7 +109,7 @@ function planMount(plan: MountPlan, parsed: ParsedMount, context: MountContext):
     planRemount(plan, parsed);
   } else if (isBind(mount, options)) {
     planBind(plan, parsed, context.bundle);
-  } else if (type === "cgroup") {
+  } else if (isCgroupMount(type, context.facts)) {
     plan.operations.push(...planCgroupMount(parsed, context));
   } else if (type === "" || type === "none") {
     throw invalid(`${jsonPath}.type`, "a mount that is no bind mount needs the type of its file system");

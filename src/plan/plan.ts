@@ -9,9 +9,24 @@ export type CgroupWrite = {
   value: string;
   /** Where kernels differ: the file to write when `file` is not there; "" where nothing is to be written then. */
   ifAbsent?: string;
+  /** What to write to `ifAbsent`, where that file counts on another scale. */
+  valueIfAbsent?: string;
 };
 
-/** One cgroup directory to create (with its parents) and join (cgroup v1: one per hierarchy). */
+/** A controller that a limit can't do without, and the JSON path of that limit. */
+export type ControllerNeed = { controller: string; jsonPath: string };
+
+/** What only a directory of cgroup v2 has. */
+export type UnifiedCgroup = {
+  /** The hierarchy's mount point. Controllers are enabled from there down to the parent of the directory. */
+  mountPoint: string;
+  /** At most one for each controller. Others are enabled where they can be. */
+  needs: ControllerNeed[];
+  /** A BPF_PROG_TYPE_CGROUP_DEVICE program, two words for each instruction (device_program.ts); empty: none. */
+  deviceProgram: number[];
+};
+
+/** One cgroup directory to create (with its parents) and join (cgroup v1: one per hierarchy; cgroup v2: the only one). */
 export type CgroupPlan = {
   /** Absolute host path of the directory. */
   path: string;
@@ -24,6 +39,8 @@ export type CgroupPlan = {
   inherit: string[];
   /** In order. */
   writes: CgroupWrite[];
+  /** With cgroup v2 only. */
+  unified?: UnifiedCgroup;
 };
 
 export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };

@@ -22,9 +22,10 @@ declare -A sources=(
   [json_read]="native/core/json.c native/core/json_keys.c native/core/utf8.c native/core/text.c native/core/io.c native/core/support.c"
 )
 flags=(-std=gnu17 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -D_GNU_SOURCE -I. -Inative -Ibuild -Ibuild/gen)
-# Which sanitizers report is the compiler's business; that they end the process and save the input is ours.
-export ASAN_OPTIONS=handle_abort=1:abort_on_error=0:detect_leaks=1:allocator_may_return_null=1
-export UBSAN_OPTIONS=print_stacktrace=1
+# Whatever ends the process, the input is to be saved: AddressSanitizer sees to that, also for abort(), and gcc's
+# UndefinedBehaviorSanitizer, which has no such callback, ends by abort().
+export ASAN_OPTIONS=handle_abort=1:allocator_may_return_null=1
+export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
 has_libfuzzer() {
   echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n > 9; }' |
@@ -52,7 +53,7 @@ run_native() {
       -artifact_prefix="$findings/$1-" "$out/corpus/$1" "$out/seeds/$1" >"$log" 2>&1 || { cat "$log" && return 1; }
     sed -n 's/^stat::number_of_executed_units: *\(.*\)/\1 inputs/p' "$log"
   else
-    "$out/$1" "$out/seeds/$1" "$findings" "$2" "$seed" >"$log" 2>&1 || { cat "$log" && return 1; }
+    "$out/$1" "$out/seeds/$1" "$findings/$1-" "$2" "$seed" >"$log" 2>&1 || { cat "$log" && return 1; }
     cat "$log"
   fi
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { dropNamespace, setNamespace, setUserNamespace } from "./support/config.ts";
-import { expected, lacking } from "./support/runtime.ts";
+import { lacking } from "./support/runtime.ts";
 import { useWorkspace } from "./support/workspace.ts";
 
 const ws = useWorkspace();

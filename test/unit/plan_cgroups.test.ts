@@ -200,12 +200,6 @@ test("refused: unified on version 1, swap below memory, shares out of range, a m
   assert.throws(() => launch(spec, { facts }), /no cgroup controller "pids"/);
 });
 
-test("a host with only version 2 is refused: devices could not be denied there", () => {
-  const facts = v1Facts();
-  facts.cgroupMounts = [{ version: 2, mountPoint: "/sys/fs/cgroup", root: "/", controllers: [] }];
-  assert.throws(() => launch(smallSpec(), { facts }), { code: "UNSUPPORTED" });
-});
-
 test("kernel memory limits are left out with a warning", () => {
   const { warnings } = withResources({ memory: { kernel: 1, kernelTCP: 2 } });
   assert.equal(warnings.length, 2);

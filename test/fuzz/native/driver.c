@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small coverage-guided fuzzer for compilers without libFuzzer:
-//   TARGET CORPUS FINDINGS SECONDS SEED     mutates what is in the directory CORPUS
-//   TARGET FILE...                          runs each file once
+//   TARGET CORPUS PREFIX SECONDS SEED     mutates what is in the directory CORPUS
+//   TARGET FILE...                        runs each file once
 // The target is compiled with -fsanitize-coverage=trace-pc: an input that reaches a new edge joins the corpus, in
-// memory. An input that crashes, aborts or takes longer than INPUT_SECONDS is saved in FINDINGS.
+// memory. An input that crashes, aborts or takes longer than INPUT_SECONDS is saved as PREFIXcrash-HASH.
 #include "fuzz.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ struct input {
 
 static struct input corpus[MAX_CORPUS], current;
 static size_t corpus_count;
-static const char *findings;
+static const char *findings_prefix;
 static uint64_t random_state;
 static uint8_t edges[EDGES];
 static uintptr_t last_address;
@@ -61,11 +61,13 @@ static size_t below(size_t limit)
 /** Writes the current input to a file that is named after its content. Called when the process is about to die. */
 static void save_current(void)
 {
+	if (findings_prefix == NULL) // it is in a file already
+		return;
 	uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
 	for (size_t i = 0; i < current.size; i++)
 		hash = (hash ^ current.data[i]) * 0x100000001b3u;
 	char path[4096];
-	snprintf(path, sizeof path, "%s/crash-%016llx", findings, (unsigned long long)hash);
+	snprintf(path, sizeof path, "%scrash-%016llx", findings_prefix, (unsigned long long)hash);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, current.data, current.size) != (ssize_t)current.size)
 		perror(path);
@@ -214,12 +216,11 @@ int main(int argc, char **argv)
 	__sanitizer_set_death_callback(save_current);
 	signal(SIGALRM, stop_slow_input);
 	if (end == NULL || *end != 0) {
-		findings = ".";
 		for (int i = 1; i < argc; i++)
 			run_file(argv[i], 0);
 		return argc > 1 ? 0 : 2;
 	}
-	findings = argv[2];
+	findings_prefix = argv[2];
 	random_state = strtoull(argv[4], NULL, 10) * 2 + 1; // never 0
 	read_corpus(argv[1]);
 	static uint8_t data[MAX_INPUT_BYTES];
