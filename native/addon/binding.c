@@ -358,6 +358,7 @@ static napi_value create_host(napi_env env, napi_callback_info info)
 
 NAPI_MODULE_INIT()
 {
+	er_host_closes_inherited = 1;
 	napi_value function;
 	if (napi_create_function(env, "createHost", NAPI_AUTO_LENGTH, create_host, NULL, &function) != napi_ok ||
 	    napi_set_named_property(env, exports, "createHost", function) != napi_ok)

@@ -62,6 +62,12 @@ int er_fail(struct er_error *error, int number, const char *format, ...) __attri
 /** errno's name ("ENOENT"), or "E<number>" for one that libc has no name for. */
 const char *er_errno_name(int number);
 
+/**
+ * Set by a host that makes what it inherits close-on-exec (Node does, even stdio): then stdio and the descriptors of
+ * --preserve-fds, which the caller has to have open, are handed on all the same.
+ */
+extern int er_host_closes_inherited;
+
 /** Frees and clears what a result owns. */
 void er_result_clear(struct er_result *result);
 

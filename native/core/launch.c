@@ -30,6 +30,8 @@
 #define MFD_EXEC 0x0010U
 #endif
 
+int er_host_closes_inherited;
+
 /** edgerun-init, carried in the binary (native/core/init_elf.S). */
 extern const char er_init_elf[];
 extern const uint32_t er_init_elf_size;
@@ -178,9 +180,8 @@ static int run_child(void *data)
 	char *const no_environment[] = {NULL};
 	if (syscall(SYS_close_range, child->first_closed, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
 		goto failed;
-	// Node makes even its own stdio close-on-exec.
-	for (int fd = 0; fd < 3; fd++)
-		fcntl(fd, F_SETFD, 0);
+	for (unsigned fd = 0; er_host_closes_inherited && fd < child->first_closed; fd++)
+		fcntl((int)fd, F_SETFD, 0);
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
 		if (kept[i] >= 0 && fcntl(kept[i], F_SETFD, 0) != 0)
 			goto failed;

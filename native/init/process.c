@@ -42,10 +42,21 @@ void do_set_personality(const struct op_set_personality *op)
 		fail(errno, "set personality 0x%x", op->value);
 }
 
+/** Nothing is made in the root any more; what the program names must not go by way of our descriptors. */
+static void close_root(void)
+{
+	if (init.root_fd >= 0)
+		close(init.root_fd);
+	if (init.empty_fd >= 0)
+		close(init.empty_fd);
+	init.root_fd = init.empty_fd = -1;
+}
+
 void do_change_directory(const struct op_change_directory *op)
 {
 	if (op->retry && !init.directory_refused)
 		return;
+	close_root();
 	init.directory_refused = 0;
 	if (chdir(op->path) != 0) {
 		// Some file systems refuse root what they give the user: NFS with root squashed, FUSE.

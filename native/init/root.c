@@ -61,11 +61,11 @@ void do_open_root(const struct op_open_root *op)
 	int tree_fd = sys_open_tree(source_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
 	if (tree_fd < 0)
 		fail(errno, "clone root file system \"%s\"", op->source);
-	if (op->propagation & MS_SHARED) { // pivot_root refuses a shared root; what was asked for is set after it
-		struct mount_attr attributes = {.propagation = MS_PRIVATE};
-		if (sys_mount_setattr(tree_fd, 0, &attributes) != 0)
-			fail(errno, "make root file system \"%s\" private", op->source);
-	}
+	// pivot_root refuses a shared root: that is set after it.
+	struct mount_attr attributes = {.propagation = op->propagation & MS_SHARED ? MS_PRIVATE : op->propagation & ~(uint32_t)MS_REC};
+	unsigned flags = op->propagation & MS_REC && !(op->propagation & MS_SHARED) ? AT_RECURSIVE : 0;
+	if (attributes.propagation != 0 && sys_mount_setattr(tree_fd, flags, &attributes) != 0)
+		fail(errno, "set the propagation of root file system \"%s\"", op->source);
 	if (sys_move_mount(tree_fd, source_fd) != 0)
 		fail(errno, "attach root file system \"%s\"", op->source);
 	close(source_fd);
@@ -98,8 +98,9 @@ void do_pivot_root(const struct op_pivot_root *op)
 		fail(errno, "move the root file system to \"/\"");
 	if (chdir("/") != 0)
 		fail(errno, "enter \"/\"");
-	if (init.root_propagation != 0 && mount(NULL, "/", NULL, init.root_propagation, NULL) != 0)
-		fail(errno, "set the propagation of \"/\"");
+	// The root alone: what is mounted in it has the propagation that it was given.
+	if (init.root_propagation & MS_SHARED && mount(NULL, "/", NULL, MS_SHARED, NULL) != 0)
+		fail(errno, "share the mounts of \"/\"");
 }
 
 void do_chroot(void)

@@ -119,6 +119,7 @@ export function planCredentials(process: Process, seccomp: SeccompPlan | null, w
   if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
   else if (seccomp !== null) operations.push(planFilter(seccomp));
   operations.push(
+    ...planHome(process),
     { op: "change_directory", path: cwd, retry: 0 },
     { op: "limit_capability_bounds", bounding: capabilityMask(capabilities.bounding ?? []) },
     {
@@ -136,7 +137,6 @@ export function planCredentials(process: Process, seccomp: SeccompPlan | null, w
       inheritable: capabilityMask(capabilities.inheritable ?? []),
       ambient: capabilityMask(grantableAmbient(capabilities, warnings)),
     },
-    ...planHome(process),
     { op: "change_directory", path: cwd, retry: 1 },
     { op: "find_program", name: args[0]!, searchPath: environmentValue(process.env ?? [], "PATH") ?? "" },
     { op: "ready" },

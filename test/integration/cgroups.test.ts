@@ -16,7 +16,9 @@ const hierarchy = (controller: string) => `/sys/fs/cgroup/${controller}`;
 const isV1 = (controller: string) => existsSync(join(hierarchy(controller), "cgroup.clone_children"));
 /** Test options: skipped where the controller is not on cgroup v1. */
 const needs = (controller: string, file = "tasks") =>
-  isV1(controller) && existsSync(join(hierarchy(controller), file)) ? {} : { skip: `no ${controller} controller with ${file} on cgroup v1` };
+  isV1(controller) && existsSync(join(hierarchy(controller), file))
+    ? {}
+    : { skip: `no ${controller} controller with ${file} on cgroup v1` };
 
 const resources = (values: Resources) => (config: Config) => {
   Object.assign(config.linux.resources!, values);
@@ -34,7 +36,10 @@ test("memory.limit", needs("memory"), () => {
 });
 
 test("memory.reservation", needs("memory"), () => {
-  assert.equal(readBack("memory", "memory.soft_limit_in_bytes", { memory: { reservation: 32 << 20 } }), String(32 << 20));
+  assert.equal(
+    readBack("memory", "memory.soft_limit_in_bytes", { memory: { reservation: 32 << 20 } }),
+    String(32 << 20),
+  );
 });
 
 test("memory.swap is memory and swap together", needs("memory", "memory.memsw.limit_in_bytes"), () => {
@@ -58,7 +63,10 @@ test("a memory limit of -1 is none", needs("memory"), () => {
 
 test("a program that needs more memory than its limit is killed", needs("memory"), () => {
   const fill = (limit: number) =>
-    ws.runScript("dd if=/dev/zero of=/dev/null bs=48M count=1 2>/dev/null", resources({ memory: { limit, swap: limit } })).status;
+    ws.runScript(
+      "dd if=/dev/zero of=/dev/null bs=48M count=1 2>/dev/null",
+      resources({ memory: { limit, swap: limit } }),
+    ).status;
   assert.equal(fill(16 << 20), 137);
   assert.equal(fill(128 << 20), 0);
 });
@@ -69,7 +77,10 @@ test("cpu.shares", needs("cpu"), () => {
 
 test("cpu.quota and cpu.period", needs("cpu", "cpu.cfs_quota_us"), () => {
   const c = ws.created(resources({ cpu: { quota: 20_000, period: 50_000 } }));
-  assert.deepEqual([cgroupFile(c, "cpu", "cpu.cfs_quota_us"), cgroupFile(c, "cpu", "cpu.cfs_period_us")], ["20000", "50000"]);
+  assert.deepEqual(
+    [cgroupFile(c, "cpu", "cpu.cfs_quota_us"), cgroupFile(c, "cpu", "cpu.cfs_period_us")],
+    ["20000", "50000"],
+  );
 });
 
 test("cpu.cpus and cpu.mems", needs("cpuset"), () => {
@@ -80,7 +91,10 @@ test("cpu.cpus and cpu.mems", needs("cpuset"), () => {
 
 test("without cpu.cpus the container has the parent's", needs("cpuset"), () => {
   const c = ws.created();
-  assert.equal(cgroupFile(c, "cpuset", "cpuset.cpus"), readFileSync(join(hierarchy("cpuset"), "cpuset.cpus"), "utf8").trim());
+  assert.equal(
+    cgroupFile(c, "cpuset", "cpuset.cpus"),
+    readFileSync(join(hierarchy("cpuset"), "cpuset.cpus"), "utf8").trim(),
+  );
 });
 
 test("pids.limit", needs("pids"), () => {
@@ -121,7 +135,10 @@ test("hugepageLimits", needs("hugetlb", "hugetlb.2MB.limit_in_bytes"), () => {
 test("devices: what is not allowed is denied", needs("devices"), () => {
   const list = cgroupFile(ws.created(), "devices", "devices.list").split("\n");
   assert.ok(list.includes("c 1:3 rwm"));
-  assert.equal(list.some((line) => line.startsWith("a ")), false);
+  assert.equal(
+    list.some((line) => line.startsWith("a ")),
+    false,
+  );
   assert.equal(list.includes("c 1:11 rwm"), false);
 });
 
@@ -132,11 +149,19 @@ test("devices: a rule allows what it names and no more", needs("devices"), () =>
   assert.ok(cgroupFile(c, "devices", "devices.list").split("\n").includes("c 10:201 rw"));
 });
 
-test("devices: without a list everything but the defaults is denied", { ...needs("devices"), ...lacking({ crun: "allows everything" }) }, () => {
+test("devices: without a list everything but the defaults is denied", {
+  ...needs("devices"),
+  ...lacking({ crun: "allows everything" }),
+}, () => {
   const c = ws.created((config) => {
     delete config.linux.resources;
   });
-  assert.equal(cgroupFile(c, "devices", "devices.list").split("\n").some((line) => line.startsWith("a ")), false);
+  assert.equal(
+    cgroupFile(c, "devices", "devices.list")
+      .split("\n")
+      .some((line) => line.startsWith("a ")),
+    false,
+  );
 });
 
 test("the container's process is in its cgroup, in every v1 hierarchy", () => {
@@ -171,9 +196,10 @@ test("a nested cgroupsPath is made, and only the container's own part is removed
 
 test("two containers share a parent cgroup", needs("pids"), () => {
   const parent = `${ws.tag}-pod`;
-  const member = (name: string) => ws.created((config) => {
-    config.linux.cgroupsPath = `/${parent}/${name}`;
-  });
+  const member = (name: string) =>
+    ws.created((config) => {
+      config.linux.cgroupsPath = `/${parent}/${name}`;
+    });
   const [first, second] = [member("a"), member("b")];
   first.dispose();
   assert.equal(second.status(), "created");
@@ -189,7 +215,10 @@ test("pause freezes the container's cgroup, resume thaws it", needs("freezer"), 
   assert.equal(cgroupFile(c, "freezer", "freezer.state"), "THAWED");
 });
 
-test("a cgroup that holds another process is refused", { ...needs("pids"), ...lacking({ runc: "1.1 only warns", crun: "joins it" }) }, () => {
+test("a cgroup that holds another process is refused", {
+  ...needs("pids"),
+  ...lacking({ runc: "1.1 only warns", crun: "joins it" }),
+}, () => {
   const first = ws.running();
   const second = ws.bundle((config) => {
     config.linux.cgroupsPath = `/${first.id}`;
@@ -236,7 +265,10 @@ for (const [what, values, peers] of [
   });
 }
 
-test("update changes limits of a running container", needs("memory"), () => {
+test("update changes limits of a running container", {
+  ...needs("memory"),
+  ...lacking({ edgerun: "update is not in this version" }),
+}, () => {
   const c = ws.running(resources({ memory: { limit: 64 << 20 }, pids: { limit: 20 } }));
   const file = ws.newFile(JSON.stringify({ memory: { limit: 48 << 20 }, cpu: { shares: 256 } }));
   c.succeed("update", "--resources", file, c.id);
@@ -245,22 +277,40 @@ test("update changes limits of a running container", needs("memory"), () => {
   assert.equal(cgroupFile(c, "pids", "pids.max"), "20", "what is not named stays");
 });
 
-test("update reads the resources from stdin", { ...needs("pids"), ...lacking({ crun: "opens /dev/stdin, which can't be a socket" }) }, () => {
+test("update reads the resources from stdin", {
+  ...needs("pids"),
+  ...lacking({ crun: "opens /dev/stdin, which can't be a socket", edgerun: "update is not in this version" }),
+}, () => {
   const c = ws.running();
   const result = ws.runtime(["update", "--resources", "-", c.id], { input: JSON.stringify({ pids: { limit: 33 } }) });
   assert.equal(result.status, 0, result.stderr);
   assert.equal(cgroupFile(c, "pids", "pids.max"), "33");
 });
 
-test("update takes limits as flags, with size suffixes", needs("memory"), () => {
+test("update takes limits as flags, with size suffixes", {
+  ...needs("memory"),
+  ...lacking({ edgerun: "update is not in this version" }),
+}, () => {
   const c = ws.running();
-  c.succeed("update", "--memory", expected({ runc: "32M", crun: String(32 << 20), edgerun: "32M" }), "--pids-limit", "44", "--cpu-share", "300", c.id);
+  c.succeed(
+    "update",
+    "--memory",
+    expected({ runc: "32M", crun: String(32 << 20), edgerun: "32M" }),
+    "--pids-limit",
+    "44",
+    "--cpu-share",
+    "300",
+    c.id,
+  );
   assert.equal(cgroupFile(c, "memory", "memory.limit_in_bytes"), String(32 << 20));
   assert.equal(cgroupFile(c, "pids", "pids.max"), "44");
   assert.equal(cgroupFile(c, "cpu", "cpu.shares"), "300");
 });
 
-test("events --stats prints one line with the container's figures", { ...needs("pids"), ...lacking({ crun: "has no events" }) }, () => {
+test("events --stats prints one line with the container's figures", {
+  ...needs("pids"),
+  ...lacking({ crun: "has no events", edgerun: "events is not in this version" }),
+}, () => {
   const c = ws.running(resources({ pids: { limit: 55 } }));
   const { stdout } = c.succeed("events", "--stats", c.id);
   const event = JSON.parse(stdout);

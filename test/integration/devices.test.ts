@@ -32,7 +32,10 @@ for (const [path, numbers] of [
 
 test("/dev holds nothing but the defaults", () => {
   // /dev/core is a link to /proc/kcore, which not every kernel has; /dev/console is there only with a terminal.
-  const names = ws.output("ls /dev").split("\n").filter((name) => name !== "core" && name !== "console");
+  const names = ws
+    .output("ls /dev")
+    .split("\n")
+    .filter((name) => name !== "core" && name !== "console");
   const links = ["fd", "ptmx", "stderr", "stdin", "stdout"];
   const nodes = ["full", "null", "random", "tty", "urandom", "zero"];
   assert.deepEqual(names, [...links, ...nodes, "mqueue", "pts", "shm"].sort());
@@ -51,7 +54,10 @@ for (const [path, target] of [
 }
 
 test("the default devices can be used", () => {
-  assert.equal(ws.output("echo x > /dev/null; head -c 4 /dev/zero | od -An -tx1; head -c 2 /dev/urandom | wc -c"), " 00 00 00 00\n2");
+  assert.equal(
+    ws.output("echo x > /dev/null; head -c 4 /dev/zero | od -An -tx1; head -c 2 /dev/urandom | wc -c"),
+    " 00 00 00 00\n2",
+  );
 });
 
 test("/dev/full is full", () => {
@@ -59,20 +65,32 @@ test("/dev/full is full", () => {
 });
 
 test("an extra character device has the numbers, mode and owner that were asked for", () => {
-  const shown = ws.output(describe("/dev/meter"), add({ path: "/dev/meter", type: "c", major: 1, minor: 5, fileMode: 0o640, uid: 12, gid: 34 }));
+  const shown = ws.output(
+    describe("/dev/meter"),
+    add({ path: "/dev/meter", type: "c", major: 1, minor: 5, fileMode: 0o640, uid: 12, gid: 34 }),
+  );
   assert.equal(shown, "character special file 1:5 640 12 34");
 });
 
 test("an extra block device", () => {
-  assert.match(ws.output(describe("/dev/disk"), add({ path: "/dev/disk", type: "b", major: 7, minor: 200, fileMode: 0o600 })), /^block special file 7:c8 600/);
+  assert.match(
+    ws.output(describe("/dev/disk"), add({ path: "/dev/disk", type: "b", major: 7, minor: 200, fileMode: 0o600 })),
+    /^block special file 7:c8 600/,
+  );
 });
 
 test("a fifo", () => {
-  assert.match(ws.output(describe("/dev/pipe"), add({ path: "/dev/pipe", type: "p", fileMode: 0o622 })), /^fifo 0:0 622/);
+  assert.match(
+    ws.output(describe("/dev/pipe"), add({ path: "/dev/pipe", type: "p", fileMode: 0o622 })),
+    /^fifo 0:0 622/,
+  );
 });
 
 test("a device in a directory that is missing", () => {
-  assert.match(ws.output(describe("/dev/bus/meter/001"), add({ path: "/dev/bus/meter/001", type: "c", major: 1, minor: 5 })), /^character special file 1:5/);
+  assert.match(
+    ws.output(describe("/dev/bus/meter/001"), add({ path: "/dev/bus/meter/001", type: "c", major: 1, minor: 5 })),
+    /^character special file 1:5/,
+  );
 });
 
 test("a device is not opened unless the resources allow it", () => {
@@ -96,11 +114,15 @@ test("a device type that does not exist is refused", lacking({ crun: "makes a ch
   ws.assertNothingLeft();
 });
 
-test("a device path that is relative is refused", lacking({ runc: "joins it to the root", crun: "joins it to the root" }), () => {
-  const c = ws.bundle(add({ path: "dev/odd", type: "c", major: 1, minor: 5 }));
-  assert.notEqual(c.create().status, 0);
-  ws.assertNothingLeft();
-});
+test(
+  "a device path that is relative is refused",
+  lacking({ runc: "joins it to the root", crun: "joins it to the root" }),
+  () => {
+    const c = ws.bundle(add({ path: "dev/odd", type: "c", major: 1, minor: 5 }));
+    assert.notEqual(c.create().status, 0);
+    ws.assertNothingLeft();
+  },
+);
 
 test("new device nodes are refused without CAP_MKNOD", () => {
   assert.notEqual(ws.runScript("mknod /dev/shm/x c 1 3").status, 0);

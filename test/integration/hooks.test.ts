@@ -12,7 +12,11 @@ import { useWorkspace } from "./support/workspace.ts";
 
 const ws = useWorkspace();
 const kinds: HookKind[] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
-const shell = (script: string, values: Partial<Hook> = {}): Hook => ({ path: "/bin/sh", args: ["sh", "-c", script], ...values });
+const shell = (script: string, values: Partial<Hook> = {}): Hook => ({
+  path: "/bin/sh",
+  args: ["sh", "-c", script],
+  ...values,
+});
 
 /** Volume that host-side and container-side hooks both write to: at its host path, and bound to the same path inside. */
 function withVolume(directory: string, hooks: Partial<Record<HookKind, Hook[]>>): (config: Config) => void {
@@ -43,26 +47,33 @@ test("all six kinds run once, in order", () => {
   assert.ok(order.indexOf("program") < order.indexOf("poststop"));
 });
 
-test("hooks of create run at create, those of start at start", lacking({ runc: "1.1 runs poststart hooks at create" }), () => {
-  const directory = ws.newDirectory();
-  const log = join(directory, "log");
-  const hooks = Object.fromEntries(kinds.map((kind) => [kind, [shell(`echo ${kind} >> ${log}`)]]));
-  const c = ws.script("sleep 1000", withVolume(directory, hooks));
-  assert.equal(c.create().status, 0);
-  assert.deepEqual(lines(log), kinds.slice(0, 3));
-  c.start();
-  waitFor("both hooks of start", () => lines(log).length === 5);
-  assert.deepEqual(lines(log).slice(3).sort(), ["poststart", "startContainer"]);
-  c.stop();
-  assert.equal(lines(log).length, 5);
-  c.succeed("delete", c.id);
-  assert.deepEqual(lines(log).slice(5), ["poststop"]);
-});
+test(
+  "hooks of create run at create, those of start at start",
+  lacking({ runc: "1.1 runs poststart hooks at create" }),
+  () => {
+    const directory = ws.newDirectory();
+    const log = join(directory, "log");
+    const hooks = Object.fromEntries(kinds.map((kind) => [kind, [shell(`echo ${kind} >> ${log}`)]]));
+    const c = ws.script("sleep 1000", withVolume(directory, hooks));
+    assert.equal(c.create().status, 0);
+    assert.deepEqual(lines(log), kinds.slice(0, 3));
+    c.start();
+    waitFor("both hooks of start", () => lines(log).length === 5);
+    assert.deepEqual(lines(log).slice(3).sort(), ["poststart", "startContainer"]);
+    c.stop();
+    assert.equal(lines(log).length, 5);
+    c.succeed("delete", c.id);
+    assert.deepEqual(lines(log).slice(5), ["poststop"]);
+  },
+);
 
 test("hooks of one kind run in the order of the list", () => {
   const directory = ws.newDirectory();
   const log = join(directory, "log");
-  const c = ws.script("true", withVolume(directory, { createRuntime: [1, 2, 3].map((n) => shell(`echo ${n} >> ${log}`)) }));
+  const c = ws.script(
+    "true",
+    withVolume(directory, { createRuntime: [1, 2, 3].map((n) => shell(`echo ${n} >> ${log}`)) }),
+  );
   assert.equal(c.run().status, 0);
   assert.deepEqual(lines(log), ["1", "2", "3"]);
 });
@@ -85,7 +96,10 @@ for (const [kind, status] of [
     assert.equal(c.run().status, 0);
     const state = JSON.parse(readFileSync(file, "utf8"));
     assert.equal(state.id, c.id);
-    assert.equal(state.bundle, expected({ runc: c.directory, crun: kind === "startContainer" ? "/" : c.directory, edgerun: c.directory }));
+    assert.equal(
+      state.bundle,
+      expected({ runc: c.directory, crun: kind === "startContainer" ? "/" : c.directory, edgerun: c.directory }),
+    );
     assert.match(state.ociVersion, /^1\./);
     assert.deepEqual(state.annotations, { "org.example.site": "7" });
     // runc's poststart hooks may run before the program does; crun is one state ahead while creating.
@@ -99,11 +113,14 @@ for (const [kind, status] of [
 test("host-side hooks run in the host's mount namespace, createContainer hooks in the container's", () => {
   const directory = ws.newDirectory();
   const own = (kind: string) => shell(`readlink /proc/self/ns/mnt > ${directory}/${kind}`);
-  const c = ws.script(`readlink /proc/self/ns/mnt > ${directory}/program`, withVolume(directory, {
-    createRuntime: [own("createRuntime")],
-    createContainer: [own("createContainer")],
-    startContainer: [own("startContainer")],
-  }));
+  const c = ws.script(
+    `readlink /proc/self/ns/mnt > ${directory}/program`,
+    withVolume(directory, {
+      createRuntime: [own("createRuntime")],
+      createContainer: [own("createContainer")],
+      startContainer: [own("startContainer")],
+    }),
+  );
   assert.equal(c.run().status, 0);
   const read = (kind: string) => lines(join(directory, kind))[0];
   assert.equal(read("createRuntime"), readlinkSync("/proc/self/ns/mnt"));
@@ -122,14 +139,24 @@ for (const kind of ["prestart", "createRuntime", "createContainer", "poststart",
       config.process.env.push("LD_LEAK=from-the-process");
     });
     assert.equal(c.run([], { env: { PATH: "/usr/bin:/bin", CALLER: "leak" } }).status, 0);
-    assert.deepEqual(readFileSync(file, "utf8").split("\0").filter((line) => line !== ""), ["SITE=7", "UNIT=kWh"]);
+    assert.deepEqual(
+      readFileSync(file, "utf8")
+        .split("\0")
+        .filter((line) => line !== ""),
+      ["SITE=7", "UNIT=kWh"],
+    );
   });
 }
 
 test("a hook gets exactly hook.args, argv[0] included", () => {
   const directory = ws.newDirectory();
   const file = join(directory, "arguments");
-  const c = ws.script("true", withVolume(directory, { createRuntime: [{ path: "/bin/sh", args: ["any-name", "-c", `echo "$0|$1|$2" > ${file}`, "zero", "", "a b"] }] }));
+  const c = ws.script(
+    "true",
+    withVolume(directory, {
+      createRuntime: [{ path: "/bin/sh", args: ["any-name", "-c", `echo "$0|$1|$2" > ${file}`, "zero", "", "a b"] }],
+    }),
+  );
   assert.equal(c.run().status, 0);
   assert.deepEqual(lines(file), ["zero||a b"]);
 });
@@ -139,20 +166,28 @@ for (const kind of ["prestart", "createRuntime", "createContainer"] as const) {
     const c = ws.bundle((config) => {
       config.hooks = { [kind]: [shell("exit 0"), shell("echo broken >&2; exit 1")] };
     });
-    const text = { runc: /error running hook #1/, crun: /error executing hook/, edgerun: new RegExp(`error running ${kind} hook #1`) };
+    const text = {
+      runc: /error running hook #1/,
+      crun: /error executing hook/,
+      edgerun: new RegExp(`error running ${kind} hook #1`),
+    };
     const code = expected({ runc: 1, crun: kind === "createContainer" ? 1 : 255, edgerun: 1 });
     c.fail(expected(text), ["create", "--bundle", c.directory, c.id], code);
     ws.assertNothingLeft();
   });
 }
 
-test("a startContainer hook that fails keeps the program from starting", lacking({ crun: "1.8 reports success" }), () => {
-  const directory = ws.newDirectory();
-  const c = ws.script(`touch ${directory}/ran`, withVolume(directory, { startContainer: [shell("exit 1")] }));
-  assert.notEqual(c.run().status, 0);
-  assert.equal(existsSync(join(directory, "ran")), false);
-  ws.assertNothingLeft();
-});
+test(
+  "a startContainer hook that fails keeps the program from starting",
+  lacking({ crun: "1.8 reports success" }),
+  () => {
+    const directory = ws.newDirectory();
+    const c = ws.script(`touch ${directory}/ran`, withVolume(directory, { startContainer: [shell("exit 1")] }));
+    assert.notEqual(c.run().status, 0);
+    assert.equal(existsSync(join(directory, "ran")), false);
+    ws.assertNothingLeft();
+  },
+);
 
 test("a poststop hook that fails does not keep the container", () => {
   const c = ws.running((config) => {
@@ -189,7 +224,12 @@ test("a hook that outlives its timeout fails create within seconds", () => {
 });
 
 test("a hook that is done within its timeout is fine", () => {
-  assert.equal(ws.runScript("exit 0", (config) => { config.hooks = { createRuntime: [shell("sleep 0.1", { timeout: 5 })] }; }).status, 0);
+  assert.equal(
+    ws.runScript("exit 0", (config) => {
+      config.hooks = { createRuntime: [shell("sleep 0.1", { timeout: 5 })] };
+    }).status,
+    0,
+  );
 });
 
 test("a timeout of 0 or less is refused", lacking({ runc: "1.1 takes 0 as none", crun: "takes 0 as none" }), () => {
@@ -200,18 +240,32 @@ test("a timeout of 0 or less is refused", lacking({ runc: "1.1 takes 0 as none",
 });
 
 test("a hook that does not read its stdin is no error", () => {
-  assert.equal(ws.runScript("exit 0", (config) => { config.hooks = { createRuntime: [{ path: "/bin/true" }] }; }).status, 0);
+  assert.equal(
+    ws.runScript("exit 0", (config) => {
+      config.hooks = { createRuntime: [{ path: "/bin/true" }] };
+    }).status,
+    0,
+  );
 });
 
-test("a hook that prints without end is stopped by its timeout and does not fill memory", lacking({ runc: "1.1 buffers all of it" }), () => {
-  const c = ws.bundle((config) => {
-    config.hooks = { createRuntime: [{ path: "/usr/bin/yes", args: ["yes"], timeout: 1 }] };
-  });
-  const command = `ulimit -v 4000000; exec ${runtimePath} ${ws.globalFlags.join(" ")} create --bundle ${c.directory} ${c.id}`;
-  assert.notEqual(execute("sh", ["-c", command]).status, 0);
-  ws.assertNothingLeft();
-});
+test(
+  "a hook that prints without end is stopped by its timeout and does not fill memory",
+  lacking({ runc: "1.1 buffers all of it" }),
+  () => {
+    const c = ws.bundle((config) => {
+      config.hooks = { createRuntime: [{ path: "/usr/bin/yes", args: ["yes"], timeout: 1 }] };
+    });
+    const command = `ulimit -v 4000000; exec ${runtimePath} ${ws.globalFlags.join(" ")} create --bundle ${c.directory} ${c.id}`;
+    assert.notEqual(execute("sh", ["-c", command]).status, 0);
+    ws.assertNothingLeft();
+  },
+);
 
 test("hooks may be an empty object", () => {
-  assert.equal(ws.runScript("exit 0", (config) => { config.hooks = {}; }).status, 0);
+  assert.equal(
+    ws.runScript("exit 0", (config) => {
+      config.hooks = {};
+    }).status,
+    0,
+  );
 });

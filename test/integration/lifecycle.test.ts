@@ -2,7 +2,7 @@
 // create, start, state, kill, delete: the states of a container, and the texts that engines match on.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { waitFor } from "./support/process.ts";
@@ -51,7 +51,7 @@ test("state names the container, its bundle, its root file system and a live pid
 });
 
 test("state carries the annotations of the bundle", () => {
-  const annotations = { "org.example.site": "substation 7", "org.example.unicode": "Zähler \"1\"\n" };
+  const annotations = { "org.example.site": "substation 7", "org.example.unicode": 'Zähler "1"\n' };
   const c = ws.created((config) => {
     config.annotations = annotations;
   });
@@ -87,12 +87,14 @@ test("--pid-file is not written when create fails", () => {
 test("an id that is in use can't be created again", () => {
   const c = ws.running();
   const pid = c.pid;
-  c.fail(expected({ runc: /container with given ID already exists/, crun: /container `.*` already exists/, edgerun: /container with given ID already exists/ }), [
-    "create",
-    "--bundle",
-    c.directory,
-    c.id,
-  ]);
+  c.fail(
+    expected({
+      runc: /container with given ID already exists/,
+      crun: /container `.*` already exists/,
+      edgerun: /container with given ID already exists/,
+    }),
+    ["create", "--bundle", c.directory, c.id],
+  );
   assert.equal(c.pid, pid, "the first one is untouched");
   assert.equal(c.status(), "running");
 });
@@ -116,14 +118,28 @@ test("the same bundle can be used by two containers", () => {
 
 test("a container that is running can't be started", () => {
   const c = ws.running();
-  c.fail(expected({ runc: /cannot start an already running container/, crun: /container `.*` is not in created state|exec\.fifo/, edgerun: /cannot start an already running container/ }), ["start", c.id]);
+  c.fail(
+    expected({
+      runc: /cannot start an already running container/,
+      crun: /container `.*` is not in created state|exec\.fifo/,
+      edgerun: /cannot start an already running container/,
+    }),
+    ["start", c.id],
+  );
   assert.equal(c.status(), "running");
 });
 
 test("a container that has stopped can't be started", () => {
   const c = ws.created();
   c.stop();
-  c.fail(expected({ runc: /cannot start a container that has stopped/, crun: /container `.*` is not running|is not in created state/, edgerun: /cannot start a container that has stopped/ }), ["start", c.id]);
+  c.fail(
+    expected({
+      runc: /cannot start a container that has stopped/,
+      crun: /container `.*` is not running|is not in created state/,
+      edgerun: /cannot start a container that has stopped/,
+    }),
+    ["start", c.id],
+  );
 });
 
 test("an unknown id can't be started", () => {
@@ -132,7 +148,14 @@ test("an unknown id can't be started", () => {
 
 test("a running container can't be deleted", () => {
   const c = ws.running();
-  c.fail(expected({ runc: /cannot delete container .* that is not stopped: running/, crun: /is not in `created` or `stopped` state/, edgerun: /cannot delete container .* that is not stopped: running/ }), ["delete", c.id]);
+  c.fail(
+    expected({
+      runc: /cannot delete container .* that is not stopped: running/,
+      crun: /is not in `created` or `stopped` state/,
+      edgerun: /cannot delete container .* that is not stopped: running/,
+    }),
+    ["delete", c.id],
+  );
   assert.equal(c.status(), "running");
 });
 
@@ -165,7 +188,10 @@ test("delete of an unknown id fails", () => {
 
 test("delete --force of an unknown id is silent", () => {
   const result = ws.runtime(["delete", "--force", ws.newId()]);
-  assert.deepEqual({ status: result.status, stdout: result.stdout, stderr: result.stderr }, { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual(
+    { status: result.status, stdout: result.stdout, stderr: result.stderr },
+    { status: 0, stdout: "", stderr: "" },
+  );
 });
 
 test("delete --force works a second time", () => {
@@ -176,18 +202,25 @@ test("delete --force works a second time", () => {
 
 for (const signal of ["KILL", "SIGKILL", "9", "sigkill", "kill"]) {
   const lowerCase = signal === signal.toLowerCase() && signal !== "9";
-  test(`kill accepts the signal as "${signal}"`, lowerCase ? lacking({ crun: "takes lower case as signal 0" }) : {}, () => {
-    const c = ws.running();
-    c.kill(signal);
-    c.waitForStatus("stopped");
-  });
+  test(
+    `kill accepts the signal as "${signal}"`,
+    lowerCase ? lacking({ crun: "takes lower case as signal 0" }) : {},
+    () => {
+      const c = ws.running();
+      c.kill(signal);
+      c.waitForStatus("stopped");
+    },
+  );
 }
 
 test("kill sends SIGTERM by default", () => {
   const volume = ws.newDirectory();
-  const c = ws.script("trap 'touch /volume/term; exit 0' TERM; touch /volume/ready; while :; do sleep 0.05; done", (config) => {
-    config.mounts.push({ destination: "/volume", type: "bind", source: volume, options: ["bind"] });
-  });
+  const c = ws.script(
+    "trap 'touch /volume/term; exit 0' TERM; touch /volume/ready; while :; do sleep 0.05; done",
+    (config) => {
+      config.mounts.push({ destination: "/volume", type: "bind", source: volume, options: ["bind"] });
+    },
+  );
   c.succeed("run", "--detach", "--bundle", c.directory, c.id);
   waitFor("the trap", () => existsSync(join(volume, "ready")));
   c.succeed("kill", c.id);
@@ -197,14 +230,25 @@ test("kill sends SIGTERM by default", () => {
 
 test("kill refuses a signal that does not exist", lacking({ crun: "takes it as signal 0" }), () => {
   const c = ws.running();
-  c.fail(expected({ runc: /unknown signal "NOSUCH"/, crun: /unknown signal/, edgerun: /unknown signal "NOSUCH"/ }), ["kill", c.id, "NOSUCH"]);
+  c.fail(expected({ runc: /unknown signal "NOSUCH"/, crun: /unknown signal/, edgerun: /unknown signal "NOSUCH"/ }), [
+    "kill",
+    c.id,
+    "NOSUCH",
+  ]);
   assert.equal(c.status(), "running");
 });
 
 test("kill of a stopped container fails", () => {
   const c = ws.running();
   c.stop();
-  c.fail(expected({ runc: /container not running/, crun: /container not running|No such process/i, edgerun: /container not running/ }), ["kill", c.id, "KILL"]);
+  c.fail(
+    expected({
+      runc: /container not running/,
+      crun: /container not running|No such process/i,
+      edgerun: /container not running/,
+    }),
+    ["kill", c.id, "KILL"],
+  );
 });
 
 test("kill --all of a stopped container is no error", () => {
@@ -242,7 +286,21 @@ test("a program path that is missing fails create", () => {
   const c = ws.bundle((config) => {
     config.process.args = ["/no/such/program"];
   });
-  c.fail(expected({ runc: /exec: "\/no\/such\/program": stat \/no\/such\/program: no such file or directory/, crun: /executable file .*not found/, edgerun: /exec.*\/no\/such\/program.*no such file or directory/ }), [
+  c.fail(
+    expected({
+      runc: /exec: "\/no\/such\/program": stat \/no\/such\/program: no such file or directory/,
+      crun: /executable file .*not found/,
+      edgerun: /exec.*\/no\/such\/program.*no such file or directory/,
+    }),
+    ["create", "--bundle", c.directory, c.id],
+  );
+});
+
+test("a program that is not executable is refused with permission denied", () => {
+  const c = ws.bundle((config) => {
+    config.process.args = ["/etc/passwd"];
+  });
+  c.fail(expected({ runc: /permission denied/, crun: /ermission denied/, edgerun: /permission denied/ }), [
     "create",
     "--bundle",
     c.directory,
@@ -250,25 +308,30 @@ test("a program path that is missing fails create", () => {
   ]);
 });
 
-test("a program that is not executable is refused with permission denied", () => {
-  const c = ws.bundle((config) => {
-    config.process.args = ["/etc/passwd"];
-  });
-  c.fail(expected({ runc: /permission denied/, crun: /ermission denied/, edgerun: /permission denied/ }), ["create", "--bundle", c.directory, c.id]);
-});
-
 test("a program that is a directory is refused", () => {
   const c = ws.bundle((config) => {
     config.process.args = ["/etc"];
   });
-  c.fail(expected({ runc: /permission denied|is a directory/, crun: /open executable: Operation not permitted/, edgerun: /permission denied|is a directory/ }), ["create", "--bundle", c.directory, c.id]);
+  c.fail(
+    expected({
+      runc: /permission denied|is a directory/,
+      crun: /open executable: Operation not permitted/,
+      edgerun: /permission denied|is a directory/,
+    }),
+    ["create", "--bundle", c.directory, c.id],
+  );
 });
 
 test("the program is found in the PATH of the process", () => {
-  assert.equal(ws.bundle((config) => {
-    config.process.args = ["true"];
-    config.process.env = ["PATH=/nowhere:/bin"];
-  }).run().status, 0);
+  assert.equal(
+    ws
+      .bundle((config) => {
+        config.process.args = ["true"];
+        config.process.env = ["PATH=/nowhere:/bin"];
+      })
+      .run().status,
+    0,
+  );
 });
 
 test("the state root is closed to others", () => {

@@ -57,7 +57,10 @@ for (const [type, file] of namespaces) {
   test(`a ${type} namespace is joined by path`, () => {
     const first = ws.running((config) => setNamespace(config, type));
     const path = `/proc/${first.pid}/ns/${file}`;
-    assert.equal(ws.output(ownNamespace(file), (config) => setNamespace(config, type, path)), readlinkSync(path));
+    assert.equal(
+      ws.output(ownNamespace(file), (config) => setNamespace(config, type, path)),
+      readlinkSync(path),
+    );
   });
 }
 
@@ -108,7 +111,10 @@ test("a new network namespace has its loopback device up and nothing else", () =
 
 test("a new cgroup namespace shows the container's cgroup as the root", () => {
   const lines = ws.output("cat /proc/self/cgroup", (config) => setNamespace(config, "cgroup")).split("\n");
-  assert.deepEqual([...new Set(lines.filter((line) => /:(memory|cpu|pids):/.test(line)).map((line) => line.split(":")[2]))], ["/"]);
+  assert.deepEqual(
+    [...new Set(lines.filter((line) => /:(memory|cpu|pids):/.test(line)).map((line) => line.split(":")[2]))],
+    ["/"],
+  );
 });
 
 test("System V shared memory of the host is not seen", () => {
@@ -120,11 +126,19 @@ test("hostname is set in the new uts namespace and the host keeps its own", () =
     dropNamespace(config, "uts");
     delete config.hostname;
   });
-  assert.equal(ws.output("hostname", (config) => { config.hostname = "meter-7"; }), "meter-7");
-  assert.equal(ws.output("hostname", (config) => {
-    dropNamespace(config, "uts");
-    delete config.hostname;
-  }), before);
+  assert.equal(
+    ws.output("hostname", (config) => {
+      config.hostname = "meter-7";
+    }),
+    "meter-7",
+  );
+  assert.equal(
+    ws.output("hostname", (config) => {
+      dropNamespace(config, "uts");
+      delete config.hostname;
+    }),
+    before,
+  );
 });
 
 test("hostname without a uts namespace is refused", lacking({ crun: "1.8 sets nothing, silently" }), () => {
@@ -133,7 +147,12 @@ test("hostname without a uts namespace is refused", lacking({ crun: "1.8 sets no
 });
 
 test("domainname is set", lacking({ runc: "1.1 has no domainname" }), () => {
-  assert.equal(ws.output("cat /proc/sys/kernel/domainname", (config) => { config.domainname = "grid.example.com"; }), "grid.example.com");
+  assert.equal(
+    ws.output("cat /proc/sys/kernel/domainname", (config) => {
+      config.domainname = "grid.example.com";
+    }),
+    "grid.example.com",
+  );
 });
 
 test("time offsets shift the container's clocks", lacking(sinceRuntimeSpec11), () => {

@@ -81,9 +81,17 @@ test("the default masks hide what the kernel tells", () => {
 test("the read-only remount keeps nosuid, nodev and noexec of the mount", lacking({ crun: "1.8 drops them" }), () => {
   const lines = ws.output("cat /proc/self/mountinfo", (config) => {
     config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec"] });
-    config.mounts.push({ destination: "/tmp/inner", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec"] });
+    config.mounts.push({
+      destination: "/tmp/inner",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "nodev", "noexec"],
+    });
     config.linux.readonlyPaths = ["/tmp/inner"];
   });
-  const flags = lines.split("\n").findLast((line) => line.split(" ")[4] === "/tmp/inner")!.split(" ")[5]!;
+  const flags = lines
+    .split("\n")
+    .findLast((line) => line.split(" ")[4] === "/tmp/inner")!
+    .split(" ")[5]!;
   assert.equal(flags, "ro,nosuid,nodev,noexec,relatime");
 });

@@ -22,7 +22,10 @@ test("the process has the uid and gid of process.user, in all four kinds", () =>
 });
 
 test("the largest uid and gid", lacking({ runc: "1.1 takes no id beyond 2^31" }), () => {
-  assert.equal(status(process({ user: { uid: 4294967294, gid: 4294967294 } })).Uid, "4294967294\t4294967294\t4294967294\t4294967294");
+  assert.equal(
+    status(process({ user: { uid: 4294967294, gid: 4294967294 } })).Uid,
+    "4294967294\t4294967294\t4294967294\t4294967294",
+  );
 });
 
 test("additionalGids are the supplementary groups", () => {
@@ -40,7 +43,17 @@ test("umask is set", () => {
 
 test("umask is 022 by default", () => {
   const c = ws.script("cat /proc/self/status");
-  const result = execute("sh", ["-c", 'umask 0007; exec "$@"', "sh", runtimePath, ...ws.globalFlags, "run", "--bundle", c.directory, c.id]);
+  const result = execute("sh", [
+    "-c",
+    'umask 0007; exec "$@"',
+    "sh",
+    runtimePath,
+    ...ws.globalFlags,
+    "run",
+    "--bundle",
+    c.directory,
+    c.id,
+  ]);
   assert.equal(statusFields(result.stdout).Umask, "0022");
 });
 
@@ -57,12 +70,20 @@ for (const [set, field] of sets) {
     // The ambient set is bound by permitted and inheritable, effective by permitted: each test gives what its set needs.
     const wide = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"];
     const narrow = ["CAP_CHOWN"];
-    const capabilities: Partial<Record<CapabilitySet, string[]>> = { bounding: wide, permitted: wide, effective: wide, inheritable: wide };
+    const capabilities: Partial<Record<CapabilitySet, string[]>> = {
+      bounding: wide,
+      permitted: wide,
+      effective: wide,
+      inheritable: wide,
+    };
     if (set === "ambient") capabilities.ambient = narrow;
     if (set === "bounding") for (const [other] of sets) capabilities[other] = narrow;
     else capabilities[set] = narrow;
     if (set === "permitted") capabilities.effective = narrow;
-    assert.equal(status(process({ capabilities, user: { uid: 1000, gid: 1000 } }))[field], execOutcome(set, capabilities));
+    assert.equal(
+      status(process({ capabilities, user: { uid: 1000, gid: 1000 } }))[field],
+      execOutcome(set, capabilities),
+    );
   });
 }
 
@@ -82,7 +103,12 @@ test("root has the permitted and effective capabilities of the config", () => {
 
 test("ambient capabilities survive execve for a user that is not root", () => {
   const names = ["CAP_NET_RAW"];
-  const fields = status(process({ capabilities: { bounding: names, permitted: names, effective: names, inheritable: names, ambient: names }, user: { uid: 1000, gid: 1000 } }));
+  const fields = status(
+    process({
+      capabilities: { bounding: names, permitted: names, effective: names, inheritable: names, ambient: names },
+      user: { uid: 1000, gid: 1000 },
+    }),
+  );
   for (const [set, field] of sets) assert.equal(fields[field], capabilityMask(names), set);
 });
 
@@ -93,7 +119,10 @@ test("empty sets leave nothing", () => {
 
 test("a capability that is not given is missing when it counts", () => {
   const chown = (names: string[]) =>
-    ws.runScript("touch /dev/shm/x && chown 5 /dev/shm/x", process({ capabilities: { bounding: names, permitted: names, effective: names } }));
+    ws.runScript(
+      "touch /dev/shm/x && chown 5 /dev/shm/x",
+      process({ capabilities: { bounding: names, permitted: names, effective: names } }),
+    );
   assert.equal(chown(["CAP_CHOWN"]).status, 0);
   assert.notEqual(chown(["CAP_KILL"]).status, 0);
 });
@@ -127,12 +156,16 @@ test("an unknown resource limit is refused", () => {
   ws.assertNothingLeft();
 });
 
-test("a resource limit that is named twice is refused", lacking({ runc: "1.1 takes the last", crun: "takes the last" }), () => {
-  const limit = { type: "RLIMIT_NOFILE", soft: 10, hard: 10 };
-  const c = ws.bundle(process({ rlimits: [limit, limit] }));
-  assert.notEqual(c.create().status, 0);
-  ws.assertNothingLeft();
-});
+test(
+  "a resource limit that is named twice is refused",
+  lacking({ runc: "1.1 takes the last", crun: "takes the last" }),
+  () => {
+    const limit = { type: "RLIMIT_NOFILE", soft: 10, hard: 10 };
+    const c = ws.bundle(process({ rlimits: [limit, limit] }));
+    assert.notEqual(c.create().status, 0);
+    ws.assertNothingLeft();
+  },
+);
 
 test("a soft limit above the hard one is refused", () => {
   const c = ws.bundle(process({ rlimits: [{ type: "RLIMIT_NOFILE", soft: 20, hard: 10 }] }));

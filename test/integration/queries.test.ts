@@ -13,11 +13,21 @@ const nothing = ws.bundle();
 test("list without containers prints the header alone", () => {
   const lines = nothing.succeed("list").stdout.trimEnd().split("\n");
   assert.equal(lines.length, 1);
-  assert.match(lines[0]!, expected({ runc: /^ID +PID +STATUS +BUNDLE +CREATED +OWNER$/, crun: /^NAME +PID +STATUS +BUNDLE PATH +CREATED +OWNER *$/, edgerun: /^ID +PID +STATUS +BUNDLE +CREATED +OWNER$/ }));
+  assert.match(
+    lines[0]!,
+    expected({
+      runc: /^ID +PID +STATUS +BUNDLE +CREATED +OWNER$/,
+      crun: /^NAME +PID +STATUS +BUNDLE PATH +CREATED +OWNER *$/,
+      edgerun: /^ID +PID +STATUS +BUNDLE +CREATED +OWNER$/,
+    }),
+  );
 });
 
 test("list --format json without containers is null", () => {
-  assert.equal(nothing.succeed("list", "--format", "json").stdout.trim(), expected({ runc: "null", crun: "[\n\n]", edgerun: "null" }));
+  assert.equal(
+    nothing.succeed("list", "--format", "json").stdout.trim(),
+    expected({ runc: "null", crun: "[\n\n]", edgerun: "null" }),
+  );
 });
 
 test("list shows each container with pid, status, bundle and owner", () => {
@@ -25,9 +35,20 @@ test("list shows each container with pid, status, bundle and owner", () => {
   const d = ws.created();
   const lines = c.succeed("list").stdout.trimEnd().split("\n").slice(1);
   const rows = lines.map((line) => line.split(/\s+/)).sort((a, b) => a[0]!.localeCompare(b[0]!));
-  const wanted = [c, d].map((container) => [container.id, String(container.pid), container.status(), container.directory]);
-  assert.deepEqual(rows.map((row) => row.slice(0, 4)), wanted.sort((a, b) => a[0]!.localeCompare(b[0]!)));
-  assert.deepEqual(rows.map((row) => row[5]), ["root", "root"]);
+  const wanted = [c, d].map((container) => [
+    container.id,
+    String(container.pid),
+    container.status(),
+    container.directory,
+  ]);
+  assert.deepEqual(
+    rows.map((row) => row.slice(0, 4)),
+    wanted.sort((a, b) => a[0]!.localeCompare(b[0]!)),
+  );
+  assert.deepEqual(
+    rows.map((row) => row[5]),
+    ["root", "root"],
+  );
 });
 
 test("list --format json is an array of states", () => {
@@ -86,11 +107,15 @@ test("a stopped container can't be paused", () => {
   c.fail(expected({ runc: /container not running/, crun: /./, edgerun: /container not running/ }), ["pause", c.id]);
 });
 
-test("a container that is not paused can't be resumed", lacking({ crun: "thaws what is not frozen without an error" }), () => {
-  const c = ws.running();
-  c.fail(/container not paused/, ["resume", c.id]);
-  assert.equal(c.status(), "running");
-});
+test(
+  "a container that is not paused can't be resumed",
+  lacking({ crun: "thaws what is not frozen without an error" }),
+  () => {
+    const c = ws.running();
+    c.fail(/container not paused/, ["resume", c.id]);
+    assert.equal(c.status(), "running");
+  },
+);
 
 test("exec in a paused container is refused", lacking({ crun: "waits until it is resumed" }), () => {
   const c = ws.running();
@@ -118,17 +143,32 @@ test("kill reaches a paused container once it goes on", () => {
 for (const command of ["pause", "resume", "ps", "exec", "kill", "start", "state", "delete"]) {
   test(`${command} of an unknown id fails`, () => {
     const args = [command, ws.newId(), ...(command === "exec" ? ["true"] : [])];
-    const texts = { runc: /container does not exist/, crun: /does not exist|No such file/, edgerun: /container does not exist/ };
+    const texts = {
+      runc: /container does not exist/,
+      crun: /does not exist|No such file/,
+      edgerun: /container does not exist/,
+    };
     const execCode = { runc: 255, crun: 1, edgerun: 255 };
     const psCode = { runc: 1, crun: 253, edgerun: 1 };
-    nothing.fail(expected(texts), args, command === "exec" ? expected(execCode) : command === "ps" ? expected(psCode) : 1);
+    nothing.fail(
+      expected(texts),
+      args,
+      command === "exec" ? expected(execCode) : command === "ps" ? expected(psCode) : 1,
+    );
   });
 }
 
 test("a command without an id prints its usage and fails", () => {
   const result = ws.runtime(["state"]);
   assert.notEqual(result.status, 0);
-  assert.match(result.stderr, expected({ runc: /"state" requires exactly 1 argument/, crun: /./, edgerun: /"state" requires exactly 1 argument/ }));
+  assert.match(
+    result.stderr,
+    expected({
+      runc: /"state" requires exactly 1 argument/,
+      crun: /./,
+      edgerun: /"state" requires exactly 1 argument/,
+    }),
+  );
 });
 
 test("flags are accepted after the id", lacking({ crun: "takes flags before the id only" }), () => {

@@ -57,13 +57,17 @@ test("exec that is killed leaves the container running", async () => {
   assert.equal(c.exec(["true"]).status, 0);
 });
 
-test("of ten creates of one id, at a time, exactly one wins", lacking({ runc: "has no lock", crun: "has no lock" }), async () => {
-  const c = ws.script("sleep 1000");
-  const all = Array.from({ length: 10 }, () => ws.launchRuntime(["create", "--bundle", c.directory, c.id]));
-  const results = await Promise.all(all.map((running) => running.end()));
-  assert.equal(results.filter((result) => result.status === 0).length, 1);
-  assert.equal(c.status(), "created");
-});
+test(
+  "of ten creates of one id, at a time, exactly one wins",
+  lacking({ runc: "has no lock", crun: "has no lock" }),
+  async () => {
+    const c = ws.script("sleep 1000");
+    const all = Array.from({ length: 10 }, () => ws.launchRuntime(["create", "--bundle", c.directory, c.id]));
+    const results = await Promise.all(all.map((running) => running.end()));
+    assert.equal(results.filter((result) => result.status === 0).length, 1);
+    assert.equal(c.status(), "created");
+  },
+);
 
 test("delete while another deletes is no error for either by force", async () => {
   const c = ws.running();

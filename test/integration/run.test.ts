@@ -17,7 +17,12 @@ for (const code of [0, 1, 2, 7, 42, 126, 127, 128, 200, 255]) {
   });
 }
 
-for (const [signal, number] of [["HUP", 1], ["ABRT", 6], ["KILL", 9], ["TERM", 15]] as const) {
+for (const [signal, number] of [
+  ["HUP", 1],
+  ["ABRT", 6],
+  ["KILL", 9],
+  ["TERM", 15],
+] as const) {
   test(`run exits with ${128 + number} when SIG${signal} ends the program`, () => {
     // The kernel shields the first process of a pid namespace from signals it sends itself.
     const change = (config: { linux: { namespaces: { type: string }[] } }) => {
@@ -94,7 +99,7 @@ test("run --keep leaves the container stopped", lacking({ crun: "1.8 has no --ke
   assert.equal(c.status(), "stopped");
 });
 
-const listDescriptors = 'exec ls -1 /proc/self/fd';
+const listDescriptors = "exec ls -1 /proc/self/fd";
 
 test("a program gets descriptors 0, 1 and 2 and no other", () => {
   // `ls` itself holds descriptor 3 on the directory that it reads.
@@ -163,9 +168,13 @@ test("orphans in the container are reaped by its first process, not by the runti
 });
 
 test("the environment is exactly process.env", () => {
-  const result = ws.output("env | grep -v -e ^PWD= -e ^SHLVL= -e ^HOME= | sort", (config) => {
-    config.process.env = ["PATH=/bin", "SITE=7", "EMPTY=", "EQUALS=a=b"];
-  }, { env: { ...process.env, LEAKED: "1" } });
+  const result = ws.output(
+    "env | grep -v -e ^PWD= -e ^SHLVL= -e ^HOME= | sort",
+    (config) => {
+      config.process.env = ["PATH=/bin", "SITE=7", "EMPTY=", "EQUALS=a=b"];
+    },
+    { env: { ...process.env, LEAKED: "1" } },
+  );
   assert.equal(result, ["EMPTY=", "EQUALS=a=b", "PATH=/bin", "SITE=7"].join("\n"));
 });
 
@@ -180,21 +189,30 @@ test("HOME defaults to that of the user in /etc/passwd", () => {
 });
 
 test("HOME in process.env is kept", () => {
-  assert.equal(ws.output("echo $HOME", (config) => config.process.env.push("HOME=/var")), "/var");
+  assert.equal(
+    ws.output("echo $HOME", (config) => config.process.env.push("HOME=/var")),
+    "/var",
+  );
 });
 
 test("the working directory is process.cwd", () => {
-  assert.equal(ws.output("pwd", (config) => {
-    config.process.cwd = "/etc";
-  }), "/etc");
+  assert.equal(
+    ws.output("pwd", (config) => {
+      config.process.cwd = "/etc";
+    }),
+    "/etc",
+  );
 });
 
 test("a working directory that is missing is made", () => {
   const rootfs = ws.newRootfs();
-  assert.equal(ws.output("pwd", (config) => {
-    config.root = { path: rootfs, readonly: false };
-    config.process.cwd = "/srv/app/data";
-  }), "/srv/app/data");
+  assert.equal(
+    ws.output("pwd", (config) => {
+      config.root = { path: rootfs, readonly: false };
+      config.process.cwd = "/srv/app/data";
+    }),
+    "/srv/app/data",
+  );
 });
 
 test("arguments reach the program as they are", () => {
@@ -213,13 +231,17 @@ test("--no-pivot works without pivot_root", () => {
   assert.equal(ws.script("ls -d /bin").run(["--no-pivot"]).stdout, "/bin\n");
 });
 
-test("a container has a session keyring of its own", lacking({ crun: "its keyring can't be viewed by its possessor" }), () => {
-  const keyring = "awk '$9 ~ /^_ses/ { print $9 }' /proc/keys";
-  const visible = ws.script(keyring, (config) => {
-    config.linux.maskedPaths = [];
-  });
-  assert.match(visible.run().stdout, new RegExp(`_ses\\.${visible.id}`));
-});
+test(
+  "a container has a session keyring of its own",
+  lacking({ crun: "its keyring can't be viewed by its possessor" }),
+  () => {
+    const keyring = "awk '$9 ~ /^_ses/ { print $9 }' /proc/keys";
+    const visible = ws.script(keyring, (config) => {
+      config.linux.maskedPaths = [];
+    });
+    assert.match(visible.run().stdout, new RegExp(`_ses\\.${visible.id}`));
+  },
+);
 
 test("--no-new-keyring makes none", () => {
   const c = ws.script("cat /proc/keys", (config) => {

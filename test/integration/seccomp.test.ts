@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { type Config, type Seccomp, setCapabilities, type SyscallRule } from "./support/config.ts";
+import { type Config, type Seccomp, type SyscallRule, setCapabilities } from "./support/config.ts";
 import { statusFields } from "./support/inside.ts";
 import { lacking } from "./support/runtime.ts";
 import { engineProfile, resolveProfile } from "./support/seccomp.ts";
@@ -28,7 +28,10 @@ test("without a profile there is no filter", () => {
 });
 
 test("SCMP_ACT_ERRNO fails the call with EPERM", () => {
-  const result = ws.runScript(setHostname, withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_ERRNO" }), admin));
+  const result = ws.runScript(
+    setHostname,
+    withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_ERRNO" }), admin),
+  );
   assert.notEqual(result.status, 0);
   assert.match(result.stderr, /Operation not permitted/);
 });
@@ -55,16 +58,28 @@ test("exec is under the container's filter", () => {
 
 for (const action of ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"]) {
   test(`${action} ends the process with SIGSYS`, () => {
-    assert.equal(ws.runScript(`${setHostname}; exit $?`, withFilter(except({ names: ["sethostname"], action }), admin)).status, 128 + 31);
+    assert.equal(
+      ws.runScript(`${setHostname}; exit $?`, withFilter(except({ names: ["sethostname"], action }), admin)).status,
+      128 + 31,
+    );
   });
 }
 
 test("SCMP_ACT_TRAP sends SIGSYS", () => {
-  assert.equal(ws.runScript(`${setHostname}; exit $?`, withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_TRAP" }), admin)).status, 159);
+  assert.equal(
+    ws.runScript(
+      `${setHostname}; exit $?`,
+      withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_TRAP" }), admin),
+    ).status,
+    159,
+  );
 });
 
 test("SCMP_ACT_LOG lets the call through", () => {
-  assert.equal(ws.runScript(setHostname, withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_LOG" }), admin)).status, 0);
+  assert.equal(
+    ws.runScript(setHostname, withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_LOG" }), admin)).status,
+    0,
+  );
 });
 
 for (const [op, value, valueTwo, refused] of [
@@ -118,7 +133,9 @@ test("an unknown architecture is refused", () => {
 });
 
 test("an unknown flag is refused", lacking({ runc: "1.1 does not look at flags", crun: "takes it" }), () => {
-  const c = ws.bundle(withFilter({ ...except({ names: ["kill"], action: "SCMP_ACT_ERRNO" }), flags: ["SECCOMP_FILTER_FLAG_MAYBE"] }));
+  const c = ws.bundle(
+    withFilter({ ...except({ names: ["kill"], action: "SCMP_ACT_ERRNO" }), flags: ["SECCOMP_FILTER_FLAG_MAYBE"] }),
+  );
   assert.notEqual(c.create().status, 0);
   ws.assertNothingLeft();
 });
@@ -130,7 +147,8 @@ const engineFilter = (names: readonly string[]) => (config: Config) => {
 };
 
 test("an ordinary program runs under the engines' profile", profileSkip, () => {
-  const script = "grep ^Seccomp: /proc/self/status; ls /bin | wc -l; sleep 0.01; (echo sub) | cat; mkdir /dev/shm/d && rmdir /dev/shm/d";
+  const script =
+    "grep ^Seccomp: /proc/self/status; ls /bin | wc -l; sleep 0.01; (echo sub) | cat; mkdir /dev/shm/d && rmdir /dev/shm/d";
   assert.match(ws.output(script, engineFilter(["CAP_CHOWN"])), /^Seccomp:\t2\n\d+\nsub$/);
 });
 

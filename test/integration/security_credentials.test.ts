@@ -30,7 +30,25 @@ const refused = expected({
   // What each peer takes, and as what, is a matter of its number parser.
   runc: ["-1", "4294967295", "1e3", "0x1", " 1", "1 ", "1:-1", "٣"],
   crun: ["1e3", "0x1", "٣"],
-  edgerun: ["", ":2", "-1", "4294967295", "4294967296", "18446744073709551616", "1e3", "0x1", " 1", "1 ", "+1", "1:", "1:2:3", "1:-1", "1:4294967296", "root", "٣"],
+  edgerun: [
+    "",
+    ":2",
+    "-1",
+    "4294967295",
+    "4294967296",
+    "18446744073709551616",
+    "1e3",
+    "0x1",
+    " 1",
+    "1 ",
+    "+1",
+    "1:",
+    "1:2:3",
+    "1:-1",
+    "1:4294967296",
+    "root",
+    "٣",
+  ],
 });
 for (const user of refused) {
   test(`CVE-2024-40635: exec --user ${JSON.stringify(user)} is refused`, () => {
@@ -50,24 +68,39 @@ test("CVE-2022-29162: and at exec --cap", () => {
   assert.equal(fields.CapInh, "0000000000000000");
 });
 
-test("exec --cap does not reach the ambient set", lacking({ runc: "1.1 sets it for root too", crun: "sets it" }), () => {
-  const fields = statusFields(c.output("cat /proc/self/status", ["--cap", "CAP_NET_RAW"]));
-  assert.equal(fields.CapAmb, "0000000000000000");
-});
+test(
+  "exec --cap does not reach the ambient set",
+  lacking({ runc: "1.1 sets it for root too", crun: "sets it" }),
+  () => {
+    const fields = statusFields(c.output("cat /proc/self/status", ["--cap", "CAP_NET_RAW"]));
+    assert.equal(fields.CapAmb, "0000000000000000");
+  },
+);
 
 test("CVE-2022-2989, CVE-2022-36109: the caller's supplementary groups are not kept", () => {
   const d = ws.script("grep ^Groups: /proc/self/status", (config) => {
     config.process.user = { uid: 1000, gid: 1000 };
   });
   const python = "import os, sys; os.setgroups([0, 10]); os.execv(sys.argv[1], sys.argv[1:])";
-  const result = execute("python3", ["-c", python, runtimePath, ...ws.globalFlags, "run", "--bundle", d.directory, d.id]);
+  const result = execute("python3", [
+    "-c",
+    python,
+    runtimePath,
+    ...ws.globalFlags,
+    "run",
+    "--bundle",
+    d.directory,
+    d.id,
+  ]);
   assert.equal(result.stdout.trim(), "Groups:", result.stderr);
 });
 
 test("capabilities of the caller are not handed on when the config has none", () => {
-  const fields = statusFields(ws.output("cat /proc/self/status", (config) => {
-    config.process.capabilities = {};
-  }));
+  const fields = statusFields(
+    ws.output("cat /proc/self/status", (config) => {
+      config.process.capabilities = {};
+    }),
+  );
   assert.deepEqual([fields.CapEff, fields.CapPrm, fields.CapBnd], Array(3).fill("0000000000000000"));
 });
 
@@ -79,18 +112,26 @@ for (const [what, make] of [
   ["a directory", (path: string) => execute("mkdir", [path])],
 ] as [string, (path: string) => void][]) {
   const peers = { runc: "1.1 reads it to its end", crun: "1.8 reads it to its end" };
-  test(`CVE-2026-47262: /etc/passwd is ${what}: the start is bounded in time`, lacking(what === "a directory" ? {} : peers), () => {
-    const rootfs = ws.newRootfs();
-    const path = join(rootfs, "etc/passwd");
-    rmSync(path);
-    make(path);
-    const started = Date.now();
-    // Refusing is as good as HOME=/; a hang or a crash is not.
-    const result = ws.runScript("echo $HOME", (config) => {
-      config.root.path = rootfs;
-    }, { timeoutMs: 10_000 });
-    assert.equal(result.signal, null);
-    assert.ok(Date.now() - started < 5_000);
-    if (result.status === 0) assert.match(result.stdout, /^\/?\n$/);
-  });
+  test(
+    `CVE-2026-47262: /etc/passwd is ${what}: the start is bounded in time`,
+    lacking(what === "a directory" ? {} : peers),
+    () => {
+      const rootfs = ws.newRootfs();
+      const path = join(rootfs, "etc/passwd");
+      rmSync(path);
+      make(path);
+      const started = Date.now();
+      // Refusing is as good as HOME=/; a hang or a crash is not.
+      const result = ws.runScript(
+        "echo $HOME",
+        (config) => {
+          config.root.path = rootfs;
+        },
+        { timeoutMs: 10_000 },
+      );
+      assert.equal(result.signal, null);
+      assert.ok(Date.now() - started < 5_000);
+      if (result.status === 0) assert.match(result.stdout, /^\/?\n$/);
+    },
+  );
 }

@@ -3,7 +3,16 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setNamespace } from "./support/config.ts";
@@ -14,14 +23,19 @@ import { useWorkspace } from "./support/workspace.ts";
 const ws = useWorkspace();
 const descriptors = Array.from({ length: 13 }, (_, index) => index + 3);
 /** True where the shell stands on something outside the container. */
-const standsOutside = "test -e ./proc/self || test -e ../../sys/fs/cgroup || pwd | grep -q unreachable || ls ../../../../ | grep -q lost+found";
+const standsOutside =
+  "test -e ./proc/self || test -e ../../sys/fs/cgroup || pwd | grep -q unreachable || ls ../../../../ | grep -q lost+found";
 
 test("CVE-2024-21626: no descriptor of the runtime is a working directory, at run", () => {
   for (const fd of descriptors) {
     const result = ws.runScript(`pwd; ls ../../../../../etc/hostname 2>/dev/null`, (config) => {
       config.process.cwd = `/proc/self/fd/${fd}`;
     });
-    assert.notEqual(result.status === 0 && !result.stdout.startsWith("/proc/"), true, `descriptor ${fd}: ${result.stdout}`);
+    assert.notEqual(
+      result.status === 0 && !result.stdout.startsWith("/proc/"),
+      true,
+      `descriptor ${fd}: ${result.stdout}`,
+    );
   }
 });
 
@@ -59,13 +73,28 @@ test("CVE-2024-21626: no program is started through a descriptor of the runtime"
 test("a created container's first process holds no descriptor of a host directory or file", () => {
   const c = ws.created();
   const links = readdirSync(`/proc/${c.pid}/fd`).map((fd) => readlinkSync(`/proc/${c.pid}/fd/${fd}`));
-  const allowed = [/^\/dev\/null$/, /^(socket|pipe|anon_inode):/, /^\/memfd:/, new RegExp(`^${ws.stateRoot}/`), / \(deleted\)$/, /^\/proc(\/|$)/];
-  assert.deepEqual(links.filter((link) => !allowed.some((pattern) => pattern.test(link))), []);
+  const allowed = [
+    /^\/dev\/null$/,
+    /^(socket|pipe|anon_inode):/,
+    /^\/memfd:/,
+    new RegExp(`^${ws.stateRoot}/`),
+    / \(deleted\)$/,
+    /^\/proc(\/|$)/,
+  ];
+  assert.deepEqual(
+    links.filter((link) => !allowed.some((pattern) => pattern.test(link))),
+    [],
+  );
 });
 
 test("a running container's first process holds descriptors 0, 1 and 2 alone", () => {
   const c = ws.running();
-  assert.deepEqual(readdirSync(`/proc/${c.pid}/fd`).filter((fd) => Number(fd) < 3 || Number(fd) > 10).sort(), ["0", "1", "2"]);
+  assert.deepEqual(
+    readdirSync(`/proc/${c.pid}/fd`)
+      .filter((fd) => Number(fd) < 3 || Number(fd) > 10)
+      .sort(),
+    ["0", "1", "2"],
+  );
 });
 
 /** A copy of the runtime under test, so that a successful attack destroys nothing; and its digest. */
@@ -120,10 +149,13 @@ test("CVE-2019-14271: nothing of the image is loaded by the runtime", () => {
   mkdirSync(join(rootfs, "lib"));
   writeFileSync(join(rootfs, "etc/nsswitch.conf"), "passwd: canary\n");
   writeFileSync(join(rootfs, "lib/libnss_canary.so.2"), "not a library");
-  assert.equal(ws.output("echo fine", (config) => {
-    config.root.path = rootfs;
-    config.process.user.uid = 4242;
-  }), "fine");
+  assert.equal(
+    ws.output("echo fine", (config) => {
+      config.root.path = rootfs;
+      config.process.user.uid = 4242;
+    }),
+    "fine",
+  );
 });
 
 for (const kind of ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] as const) {
@@ -140,14 +172,18 @@ for (const kind of ["prestart", "createRuntime", "createContainer", "poststart",
   });
 }
 
-test("CVE-2022-0811: a sysctl's value carries no second one", lacking({ runc: "1.1 hands it to the kernel, which refuses it", crun: "hands it to the kernel" }), () => {
-  const c = ws.bundle((config) => {
-    config.linux.sysctl = { "net.ipv4.ip_forward": "1\nkernel.domainname=canary" };
-  });
-  assert.notEqual(c.create().status, 0);
-  assert.notEqual(readFileSync("/proc/sys/kernel/domainname", "utf8").trim(), "canary");
-  ws.assertNothingLeft();
-});
+test(
+  "CVE-2022-0811: a sysctl's value carries no second one",
+  lacking({ runc: "1.1 hands it to the kernel, which refuses it", crun: "hands it to the kernel" }),
+  () => {
+    const c = ws.bundle((config) => {
+      config.linux.sysctl = { "net.ipv4.ip_forward": "1\nkernel.domainname=canary" };
+    });
+    assert.notEqual(c.create().status, 0);
+    assert.notEqual(readFileSync("/proc/sys/kernel/domainname", "utf8").trim(), "canary");
+    ws.assertNothingLeft();
+  },
+);
 
 test("CVE-2016-10124, CVE-2017-5226: the caller's terminal is not the container's controlling terminal", () => {
   const c = ws.script("(: < /dev/tty) 2>/dev/null && echo has-one; cut -d' ' -f6,7 /proc/self/stat");
@@ -159,24 +195,32 @@ test("CVE-2016-10124, CVE-2017-5226: the caller's terminal is not the container'
 
 for (const own of [false, true]) {
   const peers = own ? {} : { crun: "1.8 lets a cgroup be made there" };
-  test(`CVE-2023-25809: /sys/fs/cgroup is read-only ${own ? "with" : "without"} a cgroup namespace`, lacking(peers), () => {
-    // A name that the workspace removes, should it be made after all.
-    const script = `for d in /sys/fs/cgroup/*/; do mkdir $d/${ws.tag}-probe 2>/dev/null && exit 0; done; exit 1`;
-    const result = ws.runScript(script, (config) => {
-      if (own) setNamespace(config, "cgroup");
-    });
-    assert.notEqual(result.status, 0);
-  });
+  test(
+    `CVE-2023-25809: /sys/fs/cgroup is read-only ${own ? "with" : "without"} a cgroup namespace`,
+    lacking(peers),
+    () => {
+      // A name that the workspace removes, should it be made after all.
+      const script = `for d in /sys/fs/cgroup/*/; do mkdir $d/${ws.tag}-probe 2>/dev/null && exit 0; done; exit 1`;
+      const result = ws.runScript(script, (config) => {
+        if (own) setNamespace(config, "cgroup");
+      });
+      assert.notEqual(result.status, 0);
+    },
+  );
 }
 
-test("GHSA-g54h-m393-cpwq: without linux.resources.devices the host's devices are denied", lacking({ crun: "1.8 allows everything then" }), () => {
-  const open = (major: number, minor: number) =>
-    ws.runScript(`mknod /dev/probe c ${major} ${minor} && head -c 0 /dev/probe`, (config) => {
-      delete config.linux.resources!.devices;
-      config.process.capabilities = { bounding: ["CAP_MKNOD"], effective: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"] };
-    });
-  const denied = open(1, 11);
-  assert.notEqual(denied.status, 0);
-  assert.match(denied.stderr, /Operation not permitted/);
-  assert.equal(open(1, 3).status, 0);
-});
+test(
+  "GHSA-g54h-m393-cpwq: without linux.resources.devices the host's devices are denied",
+  lacking({ crun: "1.8 allows everything then" }),
+  () => {
+    const open = (major: number, minor: number) =>
+      ws.runScript(`mknod /dev/probe c ${major} ${minor} && head -c 0 /dev/probe`, (config) => {
+        delete config.linux.resources!.devices;
+        config.process.capabilities = { bounding: ["CAP_MKNOD"], effective: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"] };
+      });
+    const denied = open(1, 11);
+    assert.notEqual(denied.status, 0);
+    assert.match(denied.stderr, /Operation not permitted/);
+    assert.equal(open(1, 3).status, 0);
+  },
+);

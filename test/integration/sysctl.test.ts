@@ -24,11 +24,15 @@ for (const [name, value] of [
   ["fs.mqueue.msg_max", "20"],
 ] as const) {
   const path = `/proc/sys/${name.replaceAll(".", "/")}`;
-  test(`${name} is set inside and not outside`, name === "kernel.domainname" ? lacking({ crun: "1.8 counts it as the host's" }) : {}, () => {
-    const before = readFileSync(path, "utf8");
-    assert.equal(ws.output(`cat ${path}`, sysctl({ [name]: value })), value);
-    assert.equal(readFileSync(path, "utf8"), before);
-  });
+  test(
+    `${name} is set inside and not outside`,
+    name === "kernel.domainname" ? lacking({ crun: "1.8 counts it as the host's" }) : {},
+    () => {
+      const before = readFileSync(path, "utf8");
+      assert.equal(ws.output(`cat ${path}`, sysctl({ [name]: value })), value);
+      assert.equal(readFileSync(path, "utf8"), before);
+    },
+  );
 }
 
 test("a name with slashes is the same", () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Config } from "./support/config.ts";
-import { execute, eventually } from "./support/process.ts";
+import { eventually, execute } from "./support/process.ts";
 import { expected, lacking, runtimePath } from "./support/runtime.ts";
 import { receiveTerminal, runOnTerminal, terminalFlags } from "./support/terminal.ts";
 import { useWorkspace } from "./support/workspace.ts";
@@ -72,7 +72,18 @@ test("input reaches the program, line by line", () => {
 
 test("Ctrl-C reaches the program as SIGINT, not the runtime", () => {
   const c = script("trap 'echo interrupted; exit 5' INT; echo ready; while :; do sleep 0.02; done");
-  const result = execute("python3", ["-c", typeAfterReady, "python3", "test/integration/support/run_on_terminal.py", runtimePath, ...terminalFlags(ws), "run", "--bundle", c.directory, c.id]);
+  const result = execute("python3", [
+    "-c",
+    typeAfterReady,
+    "python3",
+    "test/integration/support/run_on_terminal.py",
+    runtimePath,
+    ...terminalFlags(ws),
+    "run",
+    "--bundle",
+    c.directory,
+    c.id,
+  ]);
   assert.match(result.stdout, /interrupted/);
   assert.equal(result.status, 5);
 });
@@ -94,12 +105,16 @@ test("the container's terminal has the size of the caller's", lacking({ crun: "1
   assert.equal(result.stdout, "47 133\r\n");
 });
 
-test("a new size of the caller's terminal reaches the container", lacking({ crun: "1.8 leaves the size unset" }), () => {
-  const c = script("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.02; done");
-  const flags = ["--size", "80x24", "--resize", "101x31", "--after", "ready"];
-  const result = runOnTerminal(ws, flags, ["run", "--bundle", c.directory, c.id]);
-  assert.equal(result.stdout, "ready\r\n31 101\r\n");
-});
+test(
+  "a new size of the caller's terminal reaches the container",
+  lacking({ crun: "1.8 leaves the size unset" }),
+  () => {
+    const c = script("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.02; done");
+    const flags = ["--size", "80x24", "--resize", "101x31", "--after", "ready"];
+    const result = runOnTerminal(ws, flags, ["run", "--bundle", c.directory, c.id]);
+    assert.equal(result.stdout, "ready\r\n31 101\r\n");
+  },
+);
 
 test("8,000 lines of output arrive complete", () => {
   const c = script("seq 8000");
@@ -107,7 +122,7 @@ test("8,000 lines of output arrive complete", () => {
   assert.equal(result.stdout, Array.from({ length: 8000 }, (_, i) => `${i + 1}\r\n`).join(""));
 });
 
-test("run with a terminal is refused when stdin is none", () => {
+test("run with a terminal is refused when stdin is none", lacking({ edgerun: "works, for scripts" }), () => {
   const c = script("true");
   const result = c.run();
   assert.notEqual(result.status, 0);
@@ -116,25 +131,27 @@ test("run with a terminal is refused when stdin is none", () => {
 
 test("create with a terminal is refused without --console-socket", () => {
   const c = script("true");
-  c.fail(expected({ runc: /cannot allocate tty if runc will detach without setting console socket/, crun: /use --console-socket with create when a terminal is used/, edgerun: /cannot allocate tty if .* will detach without setting console socket/ }), [
-    "create",
-    "--bundle",
-    c.directory,
-    c.id,
-  ]);
+  c.fail(
+    expected({
+      runc: /cannot allocate tty if runc will detach without setting console socket/,
+      crun: /use --console-socket with create when a terminal is used/,
+      edgerun: /cannot allocate tty if .* will detach without setting console socket/,
+    }),
+    ["create", "--bundle", c.directory, c.id],
+  );
   ws.assertNothingLeft();
 });
 
 test("--console-socket is refused without a terminal", () => {
   const c = ws.script("true");
-  c.fail(expected({ runc: /cannot use console socket if runc will not detach or allocate tty/, crun: /./, edgerun: /cannot use console socket if .* will not detach or allocate tty/ }), [
-    "run",
-    "--console-socket",
-    ws.newFile(),
-    "--bundle",
-    c.directory,
-    c.id,
-  ]);
+  c.fail(
+    expected({
+      runc: /cannot use console socket if runc will not detach or allocate tty/,
+      crun: /./,
+      edgerun: /cannot use console socket if .* will not detach or allocate tty/,
+    }),
+    ["run", "--console-socket", ws.newFile(), "--bundle", c.directory, c.id],
+  );
 });
 
 test("--console-socket receives one terminal master", async () => {

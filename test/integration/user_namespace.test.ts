@@ -29,7 +29,10 @@ const mapped = (config: Config) => {
 };
 
 test("the maps are those of the config", () => {
-  assert.equal(ws.output("cat /proc/self/uid_map /proc/self/gid_map", mapped).replace(/ +/g, " "), " 0 200000 65536\n 0 200000 65536");
+  assert.equal(
+    ws.output("cat /proc/self/uid_map /proc/self/gid_map", mapped).replace(/ +/g, " "),
+    " 0 200000 65536\n 0 200000 65536",
+  );
 });
 
 test("several maps are all there", () => {
@@ -40,7 +43,13 @@ test("several maps are all there", () => {
       { containerID: 1000, hostID: 300_000, size: 1 },
     ];
   });
-  assert.deepEqual(lines.split("\n").map((line) => line.trim().split(/\s+/)), [["0", "200000", "1000"], ["1000", "300000", "1"]]);
+  assert.deepEqual(
+    lines.split("\n").map((line) => line.trim().split(/\s+/)),
+    [
+      ["0", "200000", "1000"],
+      ["1000", "300000", "1"],
+    ],
+  );
 });
 
 test("root inside is the mapped id outside", () => {
@@ -55,10 +64,13 @@ test("files made inside belong to the mapped id", () => {
 });
 
 test("files of the host's root belong to nobody inside", () => {
-  assert.equal(ws.output("stat -c %u /tmp/foreign", (config) => {
-    mapped(config);
-    config.mounts.push({ destination: "/tmp/foreign", type: "bind", source: ws.newFile("x"), options: ["bind"] });
-  }), "65534");
+  assert.equal(
+    ws.output("stat -c %u /tmp/foreign", (config) => {
+      mapped(config);
+      config.mounts.push({ destination: "/tmp/foreign", type: "bind", source: ws.newFile("x"), options: ["bind"] });
+    }),
+    "65534",
+  );
 });
 
 test("the devices are the host's, bound", () => {
@@ -107,13 +119,17 @@ test("a user namespace without mappings is refused", lacking({ crun: "maps the c
   ws.assertNothingLeft();
 });
 
-test("mappings without a user namespace are refused", lacking({ runc: "1.1 does not look at them", crun: "does not look at them" }), () => {
-  const c = ws.bundle((config) => {
-    config.linux.uidMappings = [{ containerID: 0, hostID: hostId, size: 10 }];
-  });
-  assert.notEqual(c.create().status, 0);
-  ws.assertNothingLeft();
-});
+test(
+  "mappings without a user namespace are refused",
+  lacking({ runc: "1.1 does not look at them", crun: "does not look at them" }),
+  () => {
+    const c = ws.bundle((config) => {
+      config.linux.uidMappings = [{ containerID: 0, hostID: hostId, size: 10 }];
+    });
+    assert.notEqual(c.create().status, 0);
+    ws.assertNothingLeft();
+  },
+);
 
 test("mappings that overlap are refused", () => {
   const c = ws.bundle((config) => {

@@ -61,13 +61,7 @@ export type Linux = {
   maskedPaths?: string[];
   readonlyPaths?: string[];
 };
-export type HookKind =
-  | "prestart"
-  | "createRuntime"
-  | "createContainer"
-  | "startContainer"
-  | "poststart"
-  | "poststop";
+export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 export type Config = {
   ociVersion: string;
   process: Process;

@@ -55,7 +55,10 @@ export function snapshotHost(tag: string, stateRoot: string): HostSnapshot {
   listDirectoriesBelow("/sys/fs/cgroup", tag, snapshot.cgroups);
   for (const name of readOr(() => readdirSync("/run/netns"), [])) snapshot.networkNamespaces.add(`/run/netns/${name}`);
   for (const pid of readdirSync("/proc").filter((name) => Number(name) > 0)) {
-    const identity = readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/cgroup`, "utf8"), "");
+    const identity = readOr(
+      () => readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/cgroup`, "utf8"),
+      "",
+    );
     if (isOfAnotherRun(identity, tag)) continue;
     const namespace = readOr(() => readlinkSync(`/proc/${pid}/ns/net`), "");
     if (namespace !== "") snapshot.networkNamespaces.add(namespace);
@@ -70,7 +73,9 @@ export function snapshotHost(tag: string, stateRoot: string): HostSnapshot {
 
 function listNew(before: HostSnapshot, after: HostSnapshot): string[] {
   const kinds = Object.keys(before) as (keyof HostSnapshot)[];
-  return kinds.flatMap((kind) => [...after[kind]].filter((name) => !before[kind].has(name)).map((name) => `${kind}: ${name}`));
+  return kinds.flatMap((kind) =>
+    [...after[kind]].filter((name) => !before[kind].has(name)).map((name) => `${kind}: ${name}`),
+  );
 }
 
 function listGone(before: HostSnapshot, after: HostSnapshot): string[] {

@@ -3,7 +3,9 @@
 
 /** "Name:<tab>value" lines as an object. */
 export function statusFields(text: string): Record<string, string> {
-  return Object.fromEntries(text.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+  return Object.fromEntries(
+    text.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]),
+  );
 }
 
 export type MountEntry = {

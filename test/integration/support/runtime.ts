@@ -14,7 +14,9 @@ export const runtimePath = resolveRuntime(process.env.RUNTIME ?? "build/edgerun"
 export const runtimeName: RuntimeName = nameOf(runtimePath);
 
 function resolveRuntime(runtime: string): string {
-  const candidates = runtime.includes("/") ? [resolve(runtime)] : ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((d) => `${d}/${runtime}`);
+  const candidates = runtime.includes("/")
+    ? [resolve(runtime)]
+    : ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map((d) => `${d}/${runtime}`);
   const path = candidates.find((candidate) => existsSync(candidate));
   if (path === undefined) throw new Error(`no runtime at ${candidates.join(", ")}; build it or set RUNTIME`);
   return path;
@@ -30,8 +32,8 @@ export function expected<T>(table: Record<RuntimeName, T>): T {
   return table[runtimeName];
 }
 
-/** Test options for a property that a peer does not have: the test is skipped there, with the reason. */
-export function lacking(table: Partial<Record<"runc" | "crun", string>>): { skip?: string } {
-  const reason = runtimeName === "edgerun" ? undefined : table[runtimeName];
+/** Test options for a property that a runtime does not have (yet): the test is skipped there, with the reason. */
+export function lacking(table: Partial<Record<RuntimeName, string>>): { skip?: string } {
+  const reason = table[runtimeName];
   return reason === undefined ? {} : { skip: `${runtimeName}: ${reason}` };
 }

@@ -15,8 +15,17 @@ export function terminalFlags(ws: Workspace): string[] {
 }
 
 /** Runs the runtime with a terminal as its controlling terminal; stdout is what appeared on it. */
-export function runOnTerminal(ws: Workspace, flags: readonly string[], args: readonly string[], options?: Options): Result {
-  return execute("python3", [helper("run_on_terminal.py"), ...flags, runtimePath, ...terminalFlags(ws), ...args], options);
+export function runOnTerminal(
+  ws: Workspace,
+  flags: readonly string[],
+  args: readonly string[],
+  options?: Options,
+): Result {
+  return execute(
+    "python3",
+    [helper("run_on_terminal.py"), ...flags, runtimePath, ...terminalFlags(ws), ...args],
+    options,
+  );
 }
 
 /** Listens on a console socket; returns when the socket is there. */
