@@ -22,7 +22,10 @@ const defaultDevices: readonly Device[] = [
  */
 export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
   if (bindsDev(spec)) return [];
-  const own = (spec.linux?.devices ?? []).map((device) => ({ ...device, path: cleanPath(device.path) }));
+  // /dev/ptmx is the multiplexer of the container's own devpts; engines list the host's for privileged containers.
+  const own = (spec.linux?.devices ?? [])
+    .map((device) => ({ ...device, path: cleanPath(device.path) }))
+    .filter(({ path }) => path !== "/dev/ptmx");
   const operations: Operation[] = [];
   for (const device of defaultDevices) {
     if (!own.some(({ path }) => path === device.path)) operations.push(planNode(device, canMakeNodes));

@@ -16,8 +16,7 @@ const ws = useWorkspace();
 const runtimeRoot = ws.newDirectory();
 let address = "";
 
-const ctr = (...args: string[]): Result =>
-  execute("ctr", ["--address", address, ...args], { timeoutMs: 30_000 });
+const ctr = (...args: string[]): Result => execute("ctr", ["--address", address, ...args], { timeoutMs: 30_000 });
 
 /** Flags and arguments of `ctr run` for a new container. */
 function runArguments(id: string, flags: readonly string[], args: readonly string[]): string[] {
@@ -34,7 +33,11 @@ function start(): string {
   return id;
 }
 
-const status = (id: string) => ctr("task", "ls").stdout.split("\n").find((line) => line.startsWith(id))?.split(/\s+/)[2];
+const status = (id: string) =>
+  ctr("task", "ls")
+    .stdout.split("\n")
+    .find((line) => line.startsWith(id))
+    ?.split(/\s+/)[2];
 
 /** Kills the task and removes the container. */
 function remove(id: string): void {
@@ -71,7 +74,18 @@ test("ctr run of a missing program fails with its name", skip, () => {
 test("a task runs, takes exec, and ends by kill", skip, () => {
   const id = start();
   assert.equal(status(id), "RUNNING");
-  const result = ctr("task", "exec", "--fifo-dir", ws.directory, "--exec-id", "e1", id, "sh", "-c", "echo inside; exit 9");
+  const result = ctr(
+    "task",
+    "exec",
+    "--fifo-dir",
+    ws.directory,
+    "--exec-id",
+    "e1",
+    id,
+    "sh",
+    "-c",
+    "echo inside; exit 9",
+  );
   assert.deepEqual([result.stdout, result.status], ["inside\n", 9], result.stderr);
   remove(id);
 });
@@ -93,7 +107,9 @@ test("task ps lists the processes", skip, () => {
 
 test("a container with limits has them", skip, () => {
   const id = ws.newId();
-  const result = ctr(...runArguments(id, ["--rm", "--memory-limit", "67108864"], ["cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]));
+  const result = ctr(
+    ...runArguments(id, ["--rm", "--memory-limit", "67108864"], ["cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]),
+  );
   if (result.status !== 0) return; // the default spec of this ctr mounts no cgroups
   assert.equal(result.stdout, "67108864\n");
 });

@@ -28,7 +28,18 @@ const run = (...args: string[]) => docker("run", "--rm", "--network", "none", "-
 
 /** A detached container that stays. */
 function start(...flags: string[]): string {
-  const result = docker("run", "--detach", "--network", "none", "--runtime", "tested", ...flags, image, "sleep", "1000");
+  const result = docker(
+    "run",
+    "--detach",
+    "--network",
+    "none",
+    "--runtime",
+    "tested",
+    ...flags,
+    image,
+    "sleep",
+    "1000",
+  );
   assert.equal(result.status, 0, result.stderr);
   return result.stdout.trim();
 }
@@ -110,19 +121,40 @@ test("docker pause and unpause", skip, () => {
 });
 
 test("docker limits reach the kernel", skip, () => {
-  const result = run("--memory", "64m", "--pids-limit", "50", image, "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/pids/pids.max");
+  const result = run(
+    "--memory",
+    "64m",
+    "--pids-limit",
+    "50",
+    image,
+    "cat",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    "/sys/fs/cgroup/pids/pids.max",
+  );
   assert.equal(result.stdout, "67108864\n50\n", result.stderr);
 });
 
 test("docker volumes, users, working directories and environments", skip, () => {
-  const flags = ["--volume", `${ws.newDirectory()}:/data`, "--user", "1000:1001", "--workdir", "/data", "--env", "SITE=7"];
+  const flags = [
+    "--volume",
+    `${ws.newDirectory()}:/data`,
+    "--user",
+    "1000:1001",
+    "--workdir",
+    "/data",
+    "--env",
+    "SITE=7",
+  ];
   const result = run(...flags, image, "sh", "-c", "id -u; id -g; pwd; echo $SITE");
   assert.equal(result.stdout, "1000\n1001\n/data\n7\n", result.stderr);
 });
 
 test("docker's seccomp profile is in force", skip, () => {
   assert.equal(run(image, "grep", "^Seccomp:", "/proc/self/status").stdout, "Seccomp:\t2\n");
-  assert.equal(run("--security-opt", "seccomp=unconfined", image, "grep", "^Seccomp:", "/proc/self/status").stdout, "Seccomp:\t0\n");
+  assert.equal(
+    run("--security-opt", "seccomp=unconfined", image, "grep", "^Seccomp:", "/proc/self/status").stdout,
+    "Seccomp:\t0\n",
+  );
 });
 
 test("docker run --read-only", skip, () => {
@@ -131,7 +163,19 @@ test("docker run --read-only", skip, () => {
 });
 
 test("docker logs and attach of a container with a terminal", skip, () => {
-  const result = docker("run", "--detach", "--tty", "--network", "none", "--runtime", "tested", image, "sh", "-c", "tty");
+  const result = docker(
+    "run",
+    "--detach",
+    "--tty",
+    "--network",
+    "none",
+    "--runtime",
+    "tested",
+    image,
+    "sh",
+    "-c",
+    "tty",
+  );
   const id = result.stdout.trim();
   assert.equal(docker("wait", id).stdout, "0\n");
   assert.equal(docker("logs", id).stdout, "/dev/pts/0\r\n");

@@ -32,7 +32,16 @@ const podman = (...args: string[]): Result =>
     { timeoutMs: 40_000 },
   );
 // podman raises limits by default, which needs a capability that not every host gives.
-const common = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--cgroup-parent", `/${cgroupParent}`];
+const common = [
+  "--network",
+  "none",
+  "--ulimit",
+  "nofile=1024:1024",
+  "--ulimit",
+  "nproc=1000:1000",
+  "--cgroup-parent",
+  `/${cgroupParent}`,
+];
 const run = (...args: string[]) => podman("run", "--rm", ...common, ...args);
 
 /** A detached container that stays. */
@@ -93,7 +102,16 @@ test("podman pause and unpause", skip, () => {
 });
 
 test("podman volumes, users, working directories and environments", skip, () => {
-  const flags = ["--volume", `${ws.newDirectory()}:/data`, "--user", "1000:1001", "--workdir", "/data", "--env", "SITE=7"];
+  const flags = [
+    "--volume",
+    `${ws.newDirectory()}:/data`,
+    "--user",
+    "1000:1001",
+    "--workdir",
+    "/data",
+    "--env",
+    "SITE=7",
+  ];
   const result = run(...flags, image, "sh", "-c", "id -u; id -g; pwd; echo $SITE");
   assert.equal(result.stdout, "1000\n1001\n/data\n7\n", result.stderr);
 });

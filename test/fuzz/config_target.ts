@@ -77,7 +77,9 @@ export function makeConfigTarget(host: Host): Target {
   }
 
   function check(input: string): void {
-    const parsed = attempt(["HOST"], () => host.parseJson(input, "input")) as { config?: Json; manifest?: Json } | undefined;
+    const parsed = attempt(["HOST"], () => host.parseJson(input, "input")) as
+      | { config?: Json; manifest?: Json }
+      | undefined;
     if (parsed === undefined) return;
     const decoded = attempt(["CONFIG_INVALID", "UNSUPPORTED"], () => decodeSpec(parsed.config ?? null));
     if (decoded === undefined) return;

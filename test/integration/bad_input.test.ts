@@ -165,7 +165,10 @@ for (const version of ["1.0.0", "1.0.2-dev", "1.1.0", "1.2.1"]) {
 function setPath(object: object, path: string, value: unknown): void {
   const names = path.split(".");
   let parent = object as Record<string, unknown>;
-  for (const name of names.slice(0, -1)) parent = (parent[name] ??= {}) as Record<string, unknown>;
+  for (const name of names.slice(0, -1)) {
+    parent[name] ??= {};
+    parent = parent[name] as Record<string, unknown>;
+  }
   parent[names.at(-1)!] = value;
 }
 

@@ -351,7 +351,7 @@ test("tmpcopyup keeps what the tmpfs hides", lacking({ edgerun: "tmpcopyup is no
   assert.match(ws.output("cat /etc/passwd && touch /etc/new", change), /^root:/);
 });
 
-test("nosymfollow is set", lacking({ runc: "1.1 has no nosymfollow", crun: "hands it to the file system" }), () => {
+test("nosymfollow is set", lacking({ crun: "hands it to the file system" }), () => {
   assert.ok(mountAt("/tmp", add(bind(volume(), "/tmp", "nosymfollow"))).options.includes("nosymfollow"));
 });
 

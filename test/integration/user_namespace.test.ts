@@ -109,7 +109,7 @@ test("a process user without a mapping is refused", () => {
   ws.assertNothingLeft();
 });
 
-test("a user namespace without mappings is refused", lacking({ crun: "maps the caller's ids" }), () => {
+test("a user namespace without mappings is refused", () => {
   const c = ws.bundle((config) => {
     mapped(config);
     delete config.linux.uidMappings;

@@ -9,13 +9,8 @@ type Device = { type: "b" | "c"; major: number; minor: number };
 
 const bits = { m: 1, r: 2, w: 4 } as const;
 
-/** As the kernel runs the program: the answer for an access, and every instruction that was executed. */
-function run(
-  program: readonly number[],
-  { type, major, minor }: Device,
-  access: number,
-  executed?: Set<number>,
-): number {
+/** As the kernel runs the program: the answer for an access. */
+function run(program: readonly number[], { type, major, minor }: Device, access: number): number {
   const context = [(access << 16) | (type === "b" ? 1 : 2), major, minor];
   const registers: bigint[] = Array(11).fill(0n);
   for (let pc = 0; pc * 2 < program.length; pc++) {
