@@ -60,6 +60,6 @@ fi
 
 stamp=node_modules/.edgerun-installed
 if ! cmp -s package-lock.json "$stamp"; then
-  npm ci --silent --no-audit --no-fund
+  npm ci --loglevel=error --no-audit --no-fund
   cp package-lock.json "$stamp"
 fi

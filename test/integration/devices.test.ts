@@ -114,15 +114,11 @@ test("a device type that does not exist is refused", lacking({ crun: "makes a ch
   ws.assertNothingLeft();
 });
 
-test(
-  "a device path that is relative is refused",
-  lacking({ runc: "joins it to the root" }),
-  () => {
-    const c = ws.bundle(add({ path: "dev/odd", type: "c", major: 1, minor: 5 }));
-    assert.notEqual(c.create().status, 0);
-    ws.assertNothingLeft();
-  },
-);
+test("a device path that is relative is refused", lacking({ runc: "joins it to the root" }), () => {
+  const c = ws.bundle(add({ path: "dev/odd", type: "c", major: 1, minor: 5 }));
+  assert.notEqual(c.create().status, 0);
+  ws.assertNothingLeft();
+});
 
 test("new device nodes are refused without CAP_MKNOD", () => {
   assert.notEqual(ws.runScript("mknod /dev/shm/x c 1 3").status, 0);

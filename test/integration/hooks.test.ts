@@ -177,17 +177,13 @@ for (const kind of ["prestart", "createRuntime", "createContainer"] as const) {
   });
 }
 
-test(
-  "a startContainer hook that fails keeps the program from starting",
-  lacking({ crun: "1.8 reports success" }),
-  () => {
-    const directory = ws.newDirectory();
-    const c = ws.script(`touch ${directory}/ran`, withVolume(directory, { startContainer: [shell("exit 1")] }));
-    assert.notEqual(c.run().status, 0);
-    assert.equal(existsSync(join(directory, "ran")), false);
-    ws.assertNothingLeft();
-  },
-);
+test("a startContainer hook that fails keeps the program from starting", () => {
+  const directory = ws.newDirectory();
+  const c = ws.script(`touch ${directory}/ran`, withVolume(directory, { startContainer: [shell("exit 1")] }));
+  assert.notEqual(c.run().status, 0);
+  assert.equal(existsSync(join(directory, "ran")), false);
+  ws.assertNothingLeft();
+});
 
 test("a poststop hook that fails does not keep the container", () => {
   const c = ws.running((config) => {
@@ -248,18 +244,14 @@ test("a hook that does not read its stdin is no error", () => {
   );
 });
 
-test(
-  "a hook that prints without end is stopped by its timeout and does not fill memory",
-  lacking({ runc: "1.1 buffers all of it" }),
-  () => {
-    const c = ws.bundle((config) => {
-      config.hooks = { createRuntime: [{ path: "/usr/bin/yes", args: ["yes"], timeout: 1 }] };
-    });
-    const command = `ulimit -v 4000000; exec ${runtimePath} ${ws.globalFlags.join(" ")} create --bundle ${c.directory} ${c.id}`;
-    assert.notEqual(execute("sh", ["-c", command]).status, 0);
-    ws.assertNothingLeft();
-  },
-);
+test("a hook that prints without end is stopped by its timeout and does not fill memory", () => {
+  const c = ws.bundle((config) => {
+    config.hooks = { createRuntime: [{ path: "/usr/bin/yes", args: ["yes"], timeout: 1 }] };
+  });
+  const command = `ulimit -v 4000000; exec ${runtimePath} ${ws.globalFlags.join(" ")} create --bundle ${c.directory} ${c.id}`;
+  assert.notEqual(execute("sh", ["-c", command]).status, 0);
+  ws.assertNothingLeft();
+});
 
 test("hooks may be an empty object", () => {
   assert.equal(

@@ -129,7 +129,9 @@ for (const [what, prepare] of [
 ] as [string, (rootfs: string, file: string) => void][]) {
   test(
     `CVE-2025-31133: /dev/null is ${what}, and nothing is unmasked by it`,
-    lacking({ runc: "1.1 is older than the fix", crun: "1.8 writes through the mask" }),
+    what === "a dangling link"
+      ? {}
+      : lacking({ runc: "1.1 is older than the fix", crun: "1.8 writes through the mask" }),
     () => {
       const rootfs = ws.newRootfs();
       writeFileSync(join(rootfs, "secret"), "secret\n");

@@ -187,13 +187,25 @@ export class Workspace {
     }
   }
 
+  /** Ends the processes of a cgroup that bears this workspace's tag, and waits until they have left it. */
+  #emptyCgroup(cgroup: string): void {
+    const members = () => (existsSync(cgroup) ? readFileSync(join(cgroup, "cgroup.procs"), "utf8").split("\n") : []);
+    for (const pid of members().filter((line) => line !== "")) execute("kill", ["-KILL", pid]);
+    waitFor(`${cgroup} to be empty`, () => members().every((line) => line === ""));
+  }
+
   /** Undoes what a faulty runtime left, so that removing the directory can't reach into something else. */
   #removeLeaked(): void {
     const targets = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map((mount) => mount.target);
     for (const target of targets.reverse()) {
       if (target.startsWith(this.directory)) execute("umount", ["--lazy", target]);
     }
-    execute("find", ["/sys/fs/cgroup", "-depth", "-type", "d", "-name", `${this.tag}*`, "-exec", "rmdir", "{}", ";"]);
+    const find = ["/sys/fs/cgroup", "-depth", "-type", "d", "-path", `*/${this.tag}-*`];
+    for (const cgroup of execute("find", find)
+      .stdout.split("\n")
+      .filter((path) => path !== ""))
+      this.#emptyCgroup(cgroup);
+    execute("find", [...find, "-exec", "rmdir", "{}", ";"]);
   }
 }
 
