@@ -214,8 +214,20 @@ demo: deps ## a signed capability manifest, a real image, a container: what was 
 	$(MAKE) --no-print-directory all
 	scripts/demo.sh
 
-bench: all ## edgerun, runc and crun side by side
-	bench/run.sh
+build/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O2 -static -s -o $@ $<
+
+build/bench/bench.mjs: $(wildcard bench/*.ts) $(TYPESCRIPT) $(wildcard test/integration/support/*.ts) | node_modules
+	$(ESBUILD) bench/bench.ts --bundle --format=esm --platform=node --target=node20 --outfile=$@
+
+bench: edgerun build/bench/floor build/bench/measure build/bench/drive build/bench/bench.mjs ## edgerun, runc and crun side by side (BENCH=--quick, --check, ...)
+	node build/bench/bench.mjs $(BENCH)
+
+.PHONY: docs
+docs: | node_modules ## what is generated of spec/ and docs/
+	$(ESBUILD) scripts/generate_docs.ts --bundle --format=esm --platform=node --outfile=build/generate_docs.mjs
+	node build/generate_docs.mjs .
 
 conformance: all ## other people's test suites
 	conformance/run.sh

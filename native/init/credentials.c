@@ -127,7 +127,8 @@ void do_set_user(const struct op_set_user *op)
 	verify_user(op);
 	make_permitted_effective();
 	umask((mode_t)op->umask);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		fail(errno, "hide the process");
 }
 
 /** As verify_user(): capset(2) that only seems to be done would leave the process every right there is. */

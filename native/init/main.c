@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct init init = {.control_fd = -1, .start_fd = -1, .root_fd = -1, .empty_fd = -1};
@@ -17,14 +18,21 @@ struct init init = {.control_fd = -1, .start_fd = -1, .root_fd = -1, .empty_fd =
 /** What a caller's environment or shell left behind must not reach the container: ignored signals, mask, umask. */
 static void reset_process_state(void)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	const struct {
+		void *handler; // SIG_DFL
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} by_default = {0};
+	// Not by libc, which keeps some signals to itself: the caller's libc may have ignored those.
 	for (int number = 1; number < 65; number++)
-		sigaction(number, &action, NULL);
+		syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof by_default.mask);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(0);
-	setsid(); // no controlling terminal to push input into (CVE-2016-10124)
+	if (setsid() < 0) // no controlling terminal to push input into (CVE-2016-10124)
+		fail(errno, "make a session");
 }
 
 static void carry_out(const struct operation *op)
@@ -140,7 +148,8 @@ static int descriptor_argument(const char *text)
 int main(int argc, char **argv)
 {
 	// First of all: what can see this process must not be able to open its descriptors or its memory (CVE-2016-9962).
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return 125;
 	// A container whose program is /proc/self/exe ends here: without its host side this program does nothing.
 	if (argc != 4) {
 		static const char text[] = "edgerun-init: only edgerun can start this program\n";
@@ -148,10 +157,11 @@ int main(int argc, char **argv)
 		return 125;
 	}
 	prctl(PR_SET_NAME, "edgerun-init", 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // until `ready`; a host side that died before is noticed at `wait_go`
 	int plan_fd = descriptor_argument(argv[1]);
 	init.control_fd = descriptor_argument(argv[2]);
 	init.start_fd = descriptor_argument(argv[3]);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) // until `ready`; a host side that died before is noticed at `wait_go`
+		fail(errno, "end with edgerun");
 	reset_process_state();
 	decode_plan(plan_fd, &init.plan);
 	for (size_t i = 0; i < init.plan.count; i++) {

@@ -67,8 +67,9 @@ void do_fork(const struct op_fork *op)
 		send_message(MESSAGE_FORKED, (uint32_t)pid, -1);
 		_exit(0);
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	setsid(); // the parent was the leader of its session; only a leader can have a terminal
+	// The parent was the leader of its session; only a leader can have a terminal.
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0)
+		fail(errno, "make a session");
 }
 
 void do_set_ids_in_userns(void)
@@ -76,5 +77,6 @@ void do_set_ids_in_userns(void)
 	open_sources_ahead();
 	if (sys_set_gid(0) != 0 || sys_set_uid(0) != 0)
 		fail(errno, "become root of the user namespace");
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		fail(errno, "hide the process");
 }

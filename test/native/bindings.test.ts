@@ -73,7 +73,7 @@ test("the exit code is what main returned", () => {
 test("an exception that nobody caught is an internal error, with its stack", () => {
   const { status, stderr } = runDevice("throw");
   assert.equal(status, 1);
-  assert.match(stderr, /^edgerun: internal error: TypeError: thrown on purpose\n {4}at probe /);
+  assert.match(stderr, /^edgerun: internal error: TypeError: thrown on purpose\n {4}at probe\n/);
 });
 
 test("memory that runs out is an error, not a crash", () => {

@@ -204,10 +204,10 @@ static void test_strings(void)
 
 static void test_duplicates(void)
 {
-	refuse("{\"a\":1,\n \"b\":{\"a\":2},\n \"a\":3}", "x.json:3:2: duplicate key");
-	refuse("{\"a\":1,\"\\u0061\":3}", "x.json:1:8: duplicate key");
-	refuse("{\"\\u0061\":1,\"x\\n\":\"\\t\\t\\t\",\"a\":3}", "x.json:1:28: duplicate key");
-	refuse("{\"\":1,\"\":3}", "x.json:1:7: duplicate key");
+	refuse("{\"a\":1,\n \"b\":{\"a\":2},\n \"a\":3}", "x.json:3:2: duplicate key \"a\"");
+	refuse("{\"a\":1,\"\\u0061\":3}", "x.json:1:8: duplicate key \"a\"");
+	refuse("{\"\\u0061\":1,\"x\\n\":\"\\t\\t\\t\",\"a\":3}", "x.json:1:28: duplicate key \"a\"");
+	refuse("{\"\":1,\"\":3}", "x.json:1:7: duplicate key \"\"");
 	accept("[{\"a\":1},{\"a\":{\"a\":2}}]", "[ { k:a i:1 } { k:a { k:a i:2 } } ] ");
 	accept("{\"\\n\":\"\\t\",\"\\r\":{\"\\n\":1}}", "{ k:\n s:\t k:\r { k:\n i:1 } } ");
 

@@ -2,14 +2,14 @@
 // The parts of the benchmark that decide something.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseTotalCalls } from "./footprint.ts";
-import { parseOptions } from "./options.ts";
-import { quote } from "./program.ts";
-import { formatFailures, formatTable } from "./report.ts";
-import { median, type Row, ratio, summarize } from "./results.ts";
-import { type EngineProfile, resolveProfile } from "./seccomp.ts";
-import { judge } from "./thresholds.ts";
-import { dividePerContainer, takeRounds } from "./timing.ts";
+import { parseTotalCalls } from "../../bench/footprint.ts";
+import { parseOptions } from "../../bench/options.ts";
+import { quote } from "../../bench/program.ts";
+import { formatFailures, formatTable } from "../../bench/report.ts";
+import { median, type Row, ratio, summarize } from "../../bench/results.ts";
+import { type EngineProfile, resolveProfile } from "../../bench/seccomp.ts";
+import { judge } from "../../bench/thresholds.ts";
+import { dividePerContainer, takeRounds } from "../../bench/timing.ts";
 
 function row(name: string, unit: Row["unit"], values: Record<string, number>): Row {
   const figures = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, summarize([value])]));
