@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal.h"
 
+#include "functions.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -40,6 +42,28 @@ static int clear_newline_mapping(int master_fd)
 	return tcsetattr(master_fd, TCSANOW, &attributes);
 }
 
+/** The standard stream that is a terminal, or -1. */
+static int find_terminal(int have_stdin)
+{
+	for (int fd = have_stdin ? STDIN_FILENO : STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (isatty(fd))
+			return fd;
+	return -1;
+}
+
+static void copy_size(int from_fd, int master_fd)
+{
+	struct winsize size;
+	if (from_fd >= 0 && ioctl(from_fd, TIOCGWINSZ, &size) == 0)
+		ioctl(master_fd, TIOCSWINSZ, &size);
+}
+
+static int prepare(int master_fd, int terminal_fd)
+{
+	copy_size(terminal_fd, master_fd);
+	return clear_newline_mapping(master_fd);
+}
+
 static int make_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -54,14 +78,10 @@ int er_relay_open(struct er_relay *relay, int master_fd, int have_stdin, struct 
 	relay->output.to = STDOUT_FILENO;
 	if (master_fd < 0)
 		return 0;
-	if (make_nonblocking(master_fd) < 0 || clear_newline_mapping(master_fd) < 0)
+	relay->terminal_fd = find_terminal(have_stdin);
+	if (make_nonblocking(master_fd) < 0 || prepare(master_fd, relay->terminal_fd) < 0)
 		return er_fail(error, errno, "relay \"terminal fd %d\"", master_fd);
 	relay->slave_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); // -1 will do, too
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && relay->terminal_fd < 0; fd++) {
-		if ((fd != STDIN_FILENO || have_stdin) && isatty(fd))
-			relay->terminal_fd = fd;
-	}
-	er_relay_resize(relay);
 	if (relay->terminal_fd == STDIN_FILENO && make_raw(relay) < 0)
 		return er_fail(error, errno, "set raw mode \"stdin\"");
 	return 0;
@@ -69,9 +89,16 @@ int er_relay_open(struct er_relay *relay, int master_fd, int have_stdin, struct 
 
 void er_relay_resize(const struct er_relay *relay)
 {
-	struct winsize size;
-	if (relay->terminal_fd >= 0 && ioctl(relay->terminal_fd, TIOCGWINSZ, &size) == 0)
-		ioctl(relay->master_fd, TIOCSWINSZ, &size);
+	copy_size(relay->terminal_fd, relay->master_fd);
+}
+
+int er_prepare_terminal(const union er_arg *args, struct er_result *result, struct er_error *error)
+{
+	(void)result;
+	int master_fd = (int)args[0].number;
+	if (prepare(master_fd, find_terminal(1)) < 0)
+		return er_fail(error, errno, "prepare \"terminal fd %d\"", master_fd);
+	return 0;
 }
 
 static int has_bytes(const struct er_relay_flow *flow)

@@ -78,6 +78,11 @@ export const hostFunctions = {
   },
   openProcess: { args: ["pid:int"], result: "int", doc: "A pidfd of a process." },
   waitProcess: { args: ["pid:int"], result: "int", doc: "Waits for a child; its exit code, or 128+n for signal n." },
+  prepareTerminal: {
+    args: ["masterFd:int"],
+    result: "void",
+    doc: "A pty that superviseProcess will relay: our terminal's size, no newline mapping. Before its program starts.",
+  },
   superviseProcess: {
     args: ["pid:int", "pidfd:int", "terminalFd:int"],
     result: "int",

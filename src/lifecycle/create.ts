@@ -206,7 +206,10 @@ export function prepareProcess(host: Host, init: InitProcess, plan: LaunchPlan):
 
 /** Sends the master to the console socket; without one it stays with us. */
 export function handTerminalOver(host: Host, consoleSocket: string | undefined, masterFd: number): number {
-  if (consoleSocket === undefined) return masterFd;
+  if (consoleSocket === undefined) {
+    host.prepareTerminal(masterFd);
+    return masterFd;
+  }
   host.sendDescriptor(consoleSocket, masterFd, "/dev/ptmx");
   host.closeFd(masterFd);
   return -1;
