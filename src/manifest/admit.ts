@@ -72,7 +72,9 @@ function findManifestFile(host: Host, spec: Spec, paths: AdmissionPaths): string
 
 function readManifest(host: Host, file: string): string | null {
   try {
-    return host.readFileIfExists(file, maxManifestBytes);
+    const text = host.readFileIfExists(file, maxManifestBytes);
+    if (text?.includes("\0")) throw invalidManifest(`manifest ${quote(file)} holds a NUL byte`);
+    return text;
   } catch (error) {
     if (error instanceof EdgerunError && error.errno === "EFBIG") {
       throw invalidManifest(`manifest ${quote(file)} is larger than ${maxManifestBytes} bytes`);
