@@ -237,6 +237,7 @@ fuzz: ## the fuzzers, for a bounded time
 
 install: edgerun ## DESTDIR= PREFIX=/usr
 	install -D -m 0755 build/edgerun $(DESTDIR)$(PREFIX)/bin/edgerun
+	install -D -m 0644 man/edgerun.8 $(DESTDIR)$(PREFIX)/share/man/man8/edgerun.8
 
 clean: ## everything but what was fetched
 	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name toolchain -exec rm -rf {} +

@@ -85,9 +85,14 @@ export function createContainer(
     // Init makes its namespaces while the record goes to disk, and mounts while the cgroups are made.
     init = launchInit(host, { ...plan, startSocket: waitForStart ? startSocketPath(directory) : "" });
     identifyProcess(host, record, init);
+    // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.
+    const needsUpdate = waitForStart || forksBeforeGo(plan.operations);
+    if (!needsUpdate) record.phase = "created";
     writeIntent(host, directory, record);
-    if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
-    identifyProcess(host, record, init);
+    if (forksBeforeGo(plan.operations)) {
+      init = awaitFork(host, init);
+      identifyProcess(host, record, init);
+    }
     prepareProcess(host, init, plan);
     tellInit(host, init, "go", init.pid);
     makeCgroups(host, init, plan);
@@ -102,8 +107,10 @@ export function createContainer(
         created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },
     });
-    record.phase = "created";
-    updateRecord(host, directory, record);
+    if (needsUpdate) {
+      record.phase = "created";
+      updateRecord(host, directory, record);
+    }
     writePidFile(host, options.pidFile, init.pid);
     sendPidfd(host, options.pidfdSocket, init.pidfd, "standard");
     return created;

@@ -39,6 +39,14 @@ const view: HostView = {
   hostNamespaces: [],
 };
 
+/** A copy with a space for each newline in its texts. */
+function withoutNewlines<T>(value: T): T {
+  if (typeof value === "string") return value.replaceAll("\n", " ") as T;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(withoutNewlines) as T;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withoutNewlines(member)])) as T;
+}
+
 /** An input is an object with a `config` and a `manifest`. */
 export function makeConfigTarget(host: Host): Target {
   const validate = new Ajv2020({ strict: false }).compile(planSchema());
@@ -50,7 +58,9 @@ export function makeConfigTarget(host: Host): Target {
   function checkPlan(plan: LaunchPlan): void {
     const { words, blobs } = encodeOperations(plan.operations);
     attempt(["HOST"], () => host.encodePlan(words, blobs)); // refuses a NUL, and what is larger than a plan may be
-    for (const line of formatPlan(plan).split("\n")) assertPrintable(line);
+    const lines = formatPlan(plan).split("\n");
+    lines.forEach(assertPrintable);
+    assert.equal(lines.length, formatPlan(withoutNewlines(plan)).split("\n").length, "lines of the plan are forged");
     assert.ok(validate(JSON.parse(formatPlanJson(plan))), JSON.stringify(validate.errors));
   }
 
