@@ -42,12 +42,22 @@ export function planSchema(): JsonSchema {
       cloneFlags: integer,
       preserveFds: integer,
       cgroups: list(
-        record({
-          path: text,
-          controllers: list(text),
-          inherit: list(text),
-          writes: list(record({ file: text, value: text, ifAbsent: text }, ["ifAbsent"])),
-        }),
+        record(
+          {
+            path: text,
+            controllers: list(text),
+            inherit: list(text),
+            writes: list(
+              record({ file: text, value: text, ifAbsent: text, valueIfAbsent: text }, ["ifAbsent", "valueIfAbsent"]),
+            ),
+            unified: record({
+              mountPoint: text,
+              needs: list(record({ controller: text, jsonPath: text })),
+              deviceProgram: list(integer),
+            }),
+          },
+          ["unified"],
+        ),
       ),
       idMaps: { oneOf: [{ type: "null" }, record({ uid: text, gid: text })] },
       oomScoreAdj: { oneOf: [{ type: "null" }, integer] },

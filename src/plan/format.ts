@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan for people (`edgerun plan`) and for programs (`edgerun plan --json`).
+import { escapeControls } from "../policy/decision.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import * as kernel from "./constants.ts";
 import { type Operation, operations } from "./operations.ts";
@@ -19,11 +20,11 @@ function replaceValue(_name: string, value: unknown): unknown {
 export function formatPlan(plan: LaunchPlan): string {
   const lines: string[] = [];
   for (const { path, inherit, writes } of plan.cgroups) {
-    lines.push(`cgroup ${path}`);
+    lines.push(`cgroup ${quote(path)}`);
     for (const file of inherit) lines.push(`  ${file} = as its parent's`);
     for (const { file, value, ifAbsent } of writes) {
       const other = ifAbsent === undefined ? "" : ifAbsent === "" ? " (where there is one)" : ` (or ${ifAbsent})`;
-      lines.push(`  ${file}${other} = ${value}`);
+      lines.push(`  ${file}${other} = ${escapeControls(value)}`);
     }
   }
   lines.push(`clone ${formatFlags(plan.cloneFlags, cloneFlags)}`);
@@ -35,7 +36,7 @@ export function formatPlan(plan: LaunchPlan): string {
   for (const name of ["prestart", "createRuntime"] as const) lines.push(...formatHooks(name, plan.hooks[name]));
   for (const operation of plan.operations) lines.push(formatOperation(operation));
   for (const name of ["poststart", "poststop"] as const) lines.push(...formatHooks(name, plan.hooks[name]));
-  for (const warning of plan.warnings) lines.push(`warning: ${warning}`);
+  for (const warning of plan.warnings) lines.push(`warning: ${escapeControls(warning)}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -144,7 +145,9 @@ function formatList(items: readonly string[]): string {
 /** As JSON where the text has anything but plain characters: a plan's lines can't be forged by what is in it. */
 function quote(text: string): string {
   for (const character of text) {
-    if (character <= " " || character === '"' || character === "\\" || character >= "\x7f") return JSON.stringify(text);
+    if (character <= " " || character === '"' || character === "\\" || character >= "\x7f") {
+      return escapeControls(JSON.stringify(text));
+    }
   }
   return text === "" ? '""' : text;
 }

@@ -21,14 +21,18 @@ class UnifiedWorkspace extends Workspace {
   }
 }
 
-const mountPoint = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).find(({ type }) => type === "cgroup2")?.target;
+const mountPoint = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).find(
+  ({ type }) => type === "cgroup2",
+)?.target;
 const ws = new UnifiedWorkspace();
 afterEach(() => ws.deleteContainers());
 after(() => ws.close());
 
-const controllers = mountPoint === undefined ? [] : readFileSync(join(mountPoint, "cgroup.controllers"), "utf8").trim().split(" ");
+const controllers =
+  mountPoint === undefined ? [] : readFileSync(join(mountPoint, "cgroup.controllers"), "utf8").trim().split(" ");
 const unified = mountPoint === undefined ? { skip: "no cgroup2 mount" } : {};
-const needs = (controller: string) => (controllers.includes(controller) ? {} : { skip: `no ${controller} controller on cgroup v2` });
+const needs = (controller: string) =>
+  controllers.includes(controller) ? {} : { skip: `no ${controller} controller on cgroup v2` };
 
 const resources = (values: object) => (config: Config) => {
   Object.assign(config.linux.resources!, values);
@@ -102,7 +106,10 @@ test("delete --force ends a container without a pid namespace, paused", unified,
   ws.assertHostUnchanged();
 });
 
-test("a cgroup that holds another process is refused", { ...unified, ...lacking({ runc: "1.1 only warns", crun: "joins it" }) }, () => {
+test("a cgroup that holds another process is refused", {
+  ...unified,
+  ...lacking({ runc: "1.1 only warns", crun: "joins it" }),
+}, () => {
   const first = ws.running();
   const second = ws.bundle((config) => {
     config.linux.cgroupsPath = `/${first.id}`;
@@ -129,12 +136,22 @@ const minor = 200;
 const node: Change = (config) => {
   config.linux.devices = [{ path: "/dev/odd", type: "c", major: 1, minor, fileMode: 0o666 }];
 };
-const rule = (allow: boolean, major: number, minor: number | undefined, access: string): Change => (config) => {
-  config.linux.resources!.devices!.push({ allow, type: "c", major, ...(minor === undefined ? {} : { minor }), access });
-};
-const all = (...changes: Change[]): Change => (config) => {
-  for (const change of changes) change(config);
-};
+const rule =
+  (allow: boolean, major: number, minor: number | undefined, access: string): Change =>
+  (config) => {
+    config.linux.resources!.devices!.push({
+      allow,
+      type: "c",
+      major,
+      ...(minor === undefined ? {} : { minor }),
+      access,
+    });
+  };
+const all =
+  (...changes: Change[]): Change =>
+  (config) => {
+    for (const change of changes) change(config);
+  };
 const isAllowed = (script: string, change: Change): boolean => {
   const { stderr } = ws.runScript(script, change);
   const [denied, allowed] = [/Operation not permitted/.test(stderr), /No such device or address/.test(stderr)];
@@ -143,7 +160,10 @@ const isAllowed = (script: string, change: Change): boolean => {
 };
 
 test("devices: the defaults can be used", unified, () => {
-  assert.equal(ws.output("echo x > /dev/null && head -c 4 /dev/zero | wc -c && head -c 2 /dev/urandom | wc -c"), "4\n2");
+  assert.equal(
+    ws.output("echo x > /dev/null && head -c 4 /dev/zero | wc -c && head -c 2 /dev/urandom | wc -c"),
+    "4\n2",
+  );
 });
 
 test("devices: what is not allowed is denied", unified, () => {
@@ -180,7 +200,11 @@ test("devices: many rules are not too many for the kernel", unified, () => {
 // --- the mount inside
 
 const seesOwnDirectory = (c: Container) =>
-  assert.equal(c.output("cat /sys/fs/cgroup/cgroup.procs | head -n 1"), "1", "the container's init, and no process of the host");
+  assert.equal(
+    c.output("cat /sys/fs/cgroup/cgroup.procs | head -n 1"),
+    "1",
+    "the container's init, and no process of the host",
+  );
 
 test("mount: without a cgroup namespace it is the container's own directory, read-only", unified, () => {
   const c = ws.running();
@@ -214,7 +238,10 @@ test("unified: files of cgroup.* that limit", unified, () => {
   assert.equal(read(ws.created(resources({ unified: { "cgroup.max.depth": "3" } })), "cgroup.max.depth"), "3");
 });
 
-test("a limit whose controller can't be enabled is refused by its name", { skip: controllers.includes("memory") ? "memory is on cgroup v2" : false, ...lacking({ runc: "says less", crun: "says less" }) }, () => {
+test("a limit whose controller can't be enabled is refused by its name", {
+  skip: controllers.includes("memory") ? "memory is on cgroup v2" : false,
+  ...lacking({ runc: "says less", crun: "says less" }),
+}, () => {
   const c = ws.bundle(resources({ memory: { limit: 64 << 20 } }));
   c.fail(/linux\.resources\.memory: no cgroup controller "memory"/, ["create", "--bundle", c.directory, c.id]);
   ws.assertNothingLeft();
@@ -222,8 +249,16 @@ test("a limit whose controller can't be enabled is refused by its name", { skip:
 
 // controller, resources, files
 const limits: [string, object, Record<string, string>][] = [
-  ["hugetlb", { hugepageLimits: [{ pageSize: "2MB", limit: 4 << 20 }] }, { "hugetlb.2MB.max": String(4 << 20), "hugetlb.2MB.rsvd.max": String(4 << 20) }],
-  ["memory", { memory: { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20 } }, { "memory.max": String(64 << 20), "memory.swap.max": String(32 << 20), "memory.low": String(32 << 20) }],
+  [
+    "hugetlb",
+    { hugepageLimits: [{ pageSize: "2MB", limit: 4 << 20 }] },
+    { "hugetlb.2MB.max": String(4 << 20), "hugetlb.2MB.rsvd.max": String(4 << 20) },
+  ],
+  [
+    "memory",
+    { memory: { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20 } },
+    { "memory.max": String(64 << 20), "memory.swap.max": String(32 << 20), "memory.low": String(32 << 20) },
+  ],
   ["memory", { memory: { limit: 64 << 20 }, unified: { "memory.oom.group": "1" } }, { "memory.oom.group": "1" }],
   ["cpu", { cpu: { shares: 512, quota: 20_000, period: 50_000 } }, { "cpu.weight": "59", "cpu.max": "20000 50000" }],
   ["cpuset", { cpu: { cpus: "0", mems: "0" } }, { "cpuset.cpus": "0", "cpuset.mems": "0" }],
