@@ -155,7 +155,8 @@ build/node/edgerun.node: $(call objects,core,build/node/obj) $(call objects,addo
 
 -include $(shell find build/obj build/asan build/node/obj -name '*.d' 2>/dev/null)
 
-# --- tests (scripts/run_tests.ts adds the results up)
+# --- tests (scripts/run_tests.ts adds the results up). TESTS=mounts,exec: only files with these in their names
+export TESTS
 NATIVE_TESTS := $(patsubst test/native/%.c,build/test/native/%,$(wildcard test/native/*_test.c)) \
   build/test/probe/edgerun build/asan/test/probe/edgerun
 

@@ -5,22 +5,27 @@ import type { Outcome } from "./program.ts";
 /** Outcomes of one program, by the runtime's name. */
 export type Row = { program: string; outcomes: Record<string, Outcome> };
 
-/** One cell: counts of ok and not ok; then what else kept the program from being clean, or was skipped. */
+/**
+ * One cell. First what the program as a whole says: "+" clean, "-" not, "?" clean by its exit code alone, since it
+ * reports no test. Then the counts of ok and not ok, and what else there is to know.
+ */
 function formatOutcome(outcome: Outcome): string {
-  const parts = [`${outcome.ok}/${outcome.notOk}`];
+  const hasTests = outcome.ok + outcome.notOk + outcome.skipped > 0;
+  const parts = [outcome.clean ? (hasTests ? "+" : "?") : "-", `${outcome.ok}/${outcome.notOk}`];
   if (outcome.skipped > 0) parts.push(`skip ${outcome.skipped}`);
   if (outcome.timedOut) parts.push("timeout");
   else if (outcome.status !== 0) parts.push(`exit ${outcome.status}`);
-  return `${outcome.clean ? "+" : "-"} ${parts.join(" ")}`;
+  if (outcome.complains) parts.push("complains");
+  return parts.join(" ");
 }
 
 const PROGRAM_WIDTH = 34;
-const CELL_WIDTH = 22;
+const CELL_WIDTH = 26;
 
 /** The heading over formatRow()'s lines. */
 export function formatHeading(runtimes: readonly string[]): string {
   const cells = runtimes.map((name) => name.padEnd(CELL_WIDTH));
-  return `${"program (+ clean; ok/not ok)".padEnd(PROGRAM_WIDTH)}${cells.join("")}`.trimEnd();
+  return `${"program (ok/not ok)".padEnd(PROGRAM_WIDTH)}${cells.join("")}`.trimEnd();
 }
 
 /** The line of one program. */

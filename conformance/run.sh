@@ -61,6 +61,7 @@ make_rootfs_archive() {
   mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp}
   cp "$(command -v busybox)" "$root/bin/busybox"
   "$root/bin/busybox" --list | grep -vx busybox | xargs -I{} ln -s busybox "$root/bin/{}"
+  chmod 0755 "$root"
   tar -C "$root" -czf "$1" .
   rm -rf "$root"
 }
@@ -73,7 +74,7 @@ build_suite() {
   arch=$(go env GOARCH)
   rm -rf "$suite.new"
   mkdir -p "$suite.new/programs"
-  # The module proxy leaves out what is vendored: -mod=readonly takes it from the proxy too.
+  # A module from the proxy comes without what it has vendored; -mod=readonly takes that from the proxy, too.
   (
     cd "$source"
     export CGO_ENABLED=0 GOFLAGS=-buildvcs=false

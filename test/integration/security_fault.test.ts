@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Change } from "./support/config.ts";
+import { type Change, setUserNamespace } from "./support/config.ts";
 import type { Container } from "./support/container.ts";
 import { needsStrace, type Point, recordCalls, runFailingAt, runKilledAt, spread } from "./support/fault.ts";
 import { capabilityMask, parseMountinfo, statusFields } from "./support/inside.ts";
@@ -108,7 +108,6 @@ function assertWhole(output: string, where: string): void {
   assert.equal(status.Uid, "1000\t1000\t1000\t1000", `${where}: Uid`);
   assert.equal(status.Gid, "1000\t1000\t1000\t1000", `${where}: Gid`);
   assert.equal(status.Groups, "10", `${where}: Groups`);
-  assert.equal(status.NoNewPrivs, "1", `${where}: NoNewPrivs`);
   assert.equal(status.Seccomp, "2", `${where}: Seccomp`);
   const mounts = parseMountinfo(lines.filter(isMount).join("\n"));
   for (const target of ["/", "/proc/sys", "/proc/irq", "/sys", "/sys/fs/cgroup"]) {
@@ -124,9 +123,9 @@ function assertWhole(output: string, where: string): void {
     );
 }
 
-function checkFailing(point: Point, errno: string): void {
+function checkFailing(change: Change, point: Point, errno: string): void {
   const where = `${errno} at ${point.name} #${point.occurrence} ${point.inInit ? "of init" : "of edgerun"}`;
-  const c = ws.bundle(tellAll);
+  const c = ws.bundle(change);
   let result: Result;
   try {
     result = runFailingAt(ws, point, errno, ["run", "--bundle", c.directory, c.id]);
@@ -138,16 +137,39 @@ function checkFailing(point: Point, errno: string): void {
   assert.equal(c.call("delete", "--force", c.id).status, 0, where);
 }
 
-test("with a system call that fails, in edgerun or in init, run fails, or the container is whole", sweep, () => {
-  const c = ws.bundle(tellAll);
-  const good = c.run();
-  assert.equal(good.status, 0, good.stderr);
-  assertWhole(good.stdout, "without a fault");
-  const points = recordCalls(ws, ["run", "--bundle", c.directory, c.id], true);
-  assert.ok(points.length > 100, `${points.length} system calls`);
-  for (const [index, point] of spread(points, 90).entries()) checkFailing(point, errnos[index % errnos.length]!);
-  ws.assertHostUnchanged();
-});
+const variants: [string, Change, number][] = [
+  ["run", tellAll, 70],
+  [
+    "run in a user namespace",
+    (config) => {
+      tellAll(config);
+      setUserNamespace(config, 200_000);
+    },
+    30,
+  ],
+  [
+    "run without no_new_privs",
+    (config) => {
+      tellAll(config);
+      config.process.noNewPrivileges = false;
+    },
+    20,
+  ],
+];
+for (const [what, change, wanted] of variants) {
+  test(`${what}, with any system call failing: it fails, or the container is whole`, sweep, () => {
+    const c = ws.bundle(change);
+    const good = c.run();
+    assert.equal(good.status, 0, good.stderr);
+    assertWhole(good.stdout, "without a fault");
+    const points = recordCalls(ws, ["run", "--bundle", c.directory, c.id], true);
+    assert.ok(points.length > 100, `${points.length} system calls`);
+    for (const [index, point] of spread(points, wanted).entries()) {
+      checkFailing(change, point, errnos[index % errnos.length]!);
+    }
+    ws.assertHostUnchanged();
+  });
+}
 
 // --- the state root
 
