@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <node_api.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,10 @@ static napi_value create_host(napi_env env, napi_callback_info info)
 NAPI_MODULE_INIT()
 {
 	er_host_closes_inherited = 1;
+	// A caller that ignores it would have the kernel reap our children before we know how they ended.
+	struct sigaction inherited;
+	if (sigaction(SIGCHLD, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
 	napi_value function;
 	if (napi_create_function(env, "createHost", NAPI_AUTO_LENGTH, create_host, NULL, &function) != napi_ok ||
 	    napi_set_named_property(env, exports, "createHost", function) != napi_ok)

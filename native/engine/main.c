@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <quickjs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,7 @@ int main(int argc, char **argv)
 	ensure_stdio();
 	check_arguments(argc, argv);
 	umask(022);
+	signal(SIGCHLD, SIG_DFL); // a caller that ignores it would have the kernel reap our children before we know how they ended
 	// Nothing else of this user may read or trace the process that is about to be trusted with a container.
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
 		fail_early("prctl(PR_SET_DUMPABLE)");

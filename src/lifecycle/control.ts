@@ -2,7 +2,7 @@
 // Commands that act on a running container: kill, pause, resume.
 import { EdgerunError } from "../errors.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import { computeStatus, type Status } from "../state/status.ts";
+import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { setFrozen } from "./cgroups.ts";
 import type { Context, KillOptions } from "./options.ts";
@@ -46,27 +46,29 @@ function notRunning(): EdgerunError {
 
 /** `pause`: freezes every process of the container. */
 export function pause(context: Context, id: string): number {
-  return changeFrozen(context, id, true, (status) => {
-    if (status !== "running" && status !== "created") throw notRunning();
-  });
-}
-
-/** `resume`: thaws a paused container. */
-export function resume(context: Context, id: string): number {
-  return changeFrozen(context, id, false, (status) => {
-    if (status !== "paused") throw new EdgerunError("CONTAINER_STATE", "container not paused");
-  });
-}
-
-function changeFrozen(context: Context, id: string, frozen: boolean, check: (status: Status) => void): number {
   const { host, root } = context;
   const directory = lockDirectory(host, root, id);
   try {
     const record = readRecord(host, root, id);
-    check(computeStatus(host, root, record));
-    setFrozen(host, record, frozen);
+    const status = computeStatus(host, root, record);
+    if (status !== "running" && status !== "created") throw notRunning();
+    setFrozen(host, record, true);
   } finally {
     unlockDirectory(host, directory);
   }
+  return 0;
+}
+
+/**
+ * `resume`: thaws a paused container. Takes no lock: an exec that was frozen before its process was ready holds it, and
+ * waits for just this.
+ */
+export function resume(context: Context, id: string): number {
+  const { host, root } = context;
+  const record = readRecord(host, root, id);
+  if (computeStatus(host, root, record) !== "paused") {
+    throw new EdgerunError("CONTAINER_STATE", "container not paused");
+  }
+  setFrozen(host, record, false);
   return 0;
 }

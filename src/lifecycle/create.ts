@@ -19,9 +19,10 @@ import {
 } from "../state/store.ts";
 import { type Prepared, prepareBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
-import { hookState, runHooks } from "./hooks.ts";
+import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
 import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, tellInit } from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
+import { killAndWait } from "./processes.ts";
 
 /** A container that is set up and waits for its start. */
 export type Created = {
@@ -242,7 +243,9 @@ function undoCreate(
   const { host, log } = context;
   const steps = [
     () => init !== undefined && abandonInit(host, init),
+    () => killAndWait(host, record), // what hooks inside left running
     () => removeCgroups(host, record.cgroups),
+    () => runPoststopHooks(context, record), // runtime-spec, "Lifecycle": also when a hook before the start has failed
     () => removeDirectory(host, directory),
     () => unlockDirectory(host, directory),
   ];

@@ -4,9 +4,9 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, removeDirectory, type StateDirectory, unlockDirectory } from "../state/store.ts";
 import { removeCgroups } from "./cgroups.ts";
-import { hookState, runHooks } from "./hooks.ts";
+import { runPoststopHooks } from "./hooks.ts";
 import type { Context, DeleteOptions } from "./options.ts";
-import { killAll, killAndWait } from "./processes.ts";
+import { killAll, killAndWait, killAtOnce } from "./processes.ts";
 
 /**
  * `delete`: a stopped container, or one that was never started. With force any container, from its record alone, and
@@ -15,6 +15,7 @@ import { killAll, killAndWait } from "./processes.ts";
 export function deleteContainer(context: Context, options: DeleteOptions): number {
   const { host, root } = context;
   const { id, force } = options;
+  if (force) killUnlocked(context, id);
   let directory: StateDirectory;
   try {
     directory = lockDirectory(host, root, id);
@@ -37,6 +38,18 @@ export function deleteContainer(context: Context, options: DeleteOptions): numbe
     unlockDirectory(host, directory);
   }
   return 0;
+}
+
+/**
+ * Before we wait for the lock: who holds it may wait for a process inside (an exec whose process was stopped by the
+ * container, a hook that hangs), and goes on when that has ended.
+ */
+function killUnlocked(context: Context, id: string): void {
+  try {
+    killAtOnce(context.host, readRecord(context.host, context.root, id));
+  } catch (error) {
+    if (!(error instanceof EdgerunError)) throw error; // what can't be done now is reported under the lock
+  }
 }
 
 function readRecordOrNothing(context: Context, id: string, force: boolean): ContainerRecord | undefined {
@@ -63,22 +76,33 @@ function removeRemains(context: Context, directory: StateDirectory): void {
 
 /**
  * Ends whatever runs in the container and removes everything of it: processes, cgroups, poststop hooks, and last of
- * all the state, so that a deletion that was killed can be repeated. A failing poststop hook is logged only: the
- * container is gone by then.
+ * all the state, so that a deletion that was killed can be repeated.
  */
 export function destroy(context: Context, directory: StateDirectory, record: ContainerRecord): void {
-  const { host, log } = context;
+  const { host } = context;
   killAndWait(host, record);
   removeCgroups(host, record.cgroups);
-  try {
-    runHooks(host, "poststop", record.poststop, hookState({ ...record, pid: 0 }, "stopped"));
-  } catch (error) {
-    log.warn(error instanceof Error ? error.message : String(error));
-  }
+  runPoststopHooks(context, record);
   removeDirectory(host, directory);
 }
 
-/** After a foreground `run`: somebody else may have deleted it meanwhile, which is as good. */
-export function deleteAfterRun(context: Context, id: string): void {
-  deleteContainer(context, { id, force: true });
+/**
+ * After a foreground `run`. Somebody else may have deleted the container meanwhile, which is as good, and may have made
+ * another one with its id, which is left alone.
+ */
+export function deleteAfterRun(context: Context, record: ContainerRecord): void {
+  const { host, root } = context;
+  let directory: StateDirectory;
+  try {
+    directory = lockDirectory(host, root, record.id);
+  } catch (error) {
+    if (error instanceof EdgerunError && error.code === "CONTAINER_NOT_FOUND") return;
+    throw error;
+  }
+  try {
+    const found = readRecordOrNothing(context, record.id, true);
+    if (found?.pid === record.pid && found.startTime === record.startTime) destroy(context, directory, found);
+  } finally {
+    unlockDirectory(host, directory);
+  }
 }

@@ -5,6 +5,7 @@ import type { Host } from "../host/functions.ts";
 import type { HookPlan } from "../plan/plan.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { Status } from "../state/status.ts";
+import type { Context } from "./options.ts";
 
 type HookResult = { exitCode: number; signal: number; timedOut: boolean; output: string };
 
@@ -20,16 +21,35 @@ export function hookState(record: ContainerRecord, status: Status): string {
  */
 export function runHooks(host: Host, name: string, hooks: readonly HookPlan[], state: string): void {
   hooks.forEach((hook, index) => {
-    const operation = `error running ${name} hook #${index}`;
-    let result: HookResult;
-    try {
-      result = host.runProgram(hook.path, hook.args, hook.env, state, hook.timeoutMs) as HookResult;
-    } catch (error) {
-      throw new EdgerunError("HOOK", wrap(operation, error).message, { cause: error });
-    }
-    if (result.exitCode === 0 && result.signal === 0 && !result.timedOut) return;
-    throw new EdgerunError("HOOK", `${operation}: "${hook.path}": ${describeResult(hook, result)}`);
+    runHook(host, `error running ${name} hook #${index}`, hook, state);
   });
+}
+
+/**
+ * Runs poststop hooks: all of them, since the container is gone, whatever they say (runtime-spec, "Lifecycle"). What
+ * fails is logged.
+ */
+export function runPoststopHooks({ host, log }: Pick<Context, "host" | "log">, record: ContainerRecord): void {
+  if (record.poststop.length === 0) return;
+  const state = hookState({ ...record, pid: 0 }, "stopped");
+  record.poststop.forEach((hook, index) => {
+    try {
+      runHook(host, `error running poststop hook #${index}`, hook, state);
+    } catch (error) {
+      log.warn(error instanceof Error ? error.message : String(error));
+    }
+  });
+}
+
+function runHook(host: Host, operation: string, hook: HookPlan, state: string): void {
+  let result: HookResult;
+  try {
+    result = host.runProgram(hook.path, hook.args, hook.env, state, hook.timeoutMs) as HookResult;
+  } catch (error) {
+    throw new EdgerunError("HOOK", wrap(operation, error).message, { cause: error });
+  }
+  if (result.exitCode === 0 && result.signal === 0 && !result.timedOut) return;
+  throw new EdgerunError("HOOK", `${operation}: "${hook.path}": ${describeResult(hook, result)}`);
 }
 
 function describeResult(hook: HookPlan, result: HookResult): string {

@@ -22,13 +22,13 @@ export function signalIfAlive(host: Host, pid: number, signal: number): void {
 
 /** Sends a signal to every process in the container's cgroups. SIGKILL reaches frozen ones when they are thawed. */
 export function signalAll(host: Host, record: ContainerRecord, signal: number): void {
-  if (signal === SIGKILL && killAtOnce(host, record)) return;
+  if (signal === SIGKILL && killByCgroup(host, record)) return;
   for (const pid of listContainerProcesses(host, record)) signalIfAlive(host, pid, signal);
   if (signal === SIGKILL) thaw(host, record);
 }
 
 /** By cgroup.kill, where there is one: it reaches frozen processes, too. Returns whether it did. */
-function killAtOnce(host: Host, { cgroups }: ContainerRecord): boolean {
+function killByCgroup(host: Host, { cgroups }: ContainerRecord): boolean {
   return cgroups[0] !== undefined && killCgroup(host, cgroups[0]);
 }
 
@@ -44,6 +44,16 @@ export function killAll(host: Host, cgroup: string): void {
   for (const pid of host.listCgroupProcesses(cgroup)) signalIfAlive(host, Number(pid), SIGKILL);
 }
 
+/** SIGKILL to everything in the container, without waiting for its end. Returns what was in its cgroups. */
+export function killAtOnce(host: Host, record: ContainerRecord): number[] {
+  if (isAlive(host, record)) signalIfAlive(host, record.pid, SIGKILL);
+  const rest = record.cgroups.length > 0 ? listContainerProcesses(host, record) : [];
+  if (rest.length === 0 || killByCgroup(host, record)) return rest;
+  for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
+  thaw(host, record);
+  return rest;
+}
+
 /**
  * Kills everything in the container and waits for its end: by the cgroup, not by the first process, which may be gone
  * while others of a shared pid namespace run on (runc #4047).
@@ -51,13 +61,7 @@ export function killAll(host: Host, cgroup: string): void {
  */
 export function killAndWait(host: Host, record: ContainerRecord): void {
   for (let attempt = 0; attempt < killAttempts; attempt++) {
-    if (isAlive(host, record)) signalIfAlive(host, record.pid, SIGKILL);
-    const rest = record.cgroups.length > 0 ? listContainerProcesses(host, record) : [];
-    if (rest.length === 0 && !isAlive(host, record)) return;
-    if (!killAtOnce(host, record)) {
-      for (const pid of rest) signalIfAlive(host, pid, SIGKILL);
-      thaw(host, record);
-    }
+    if (killAtOnce(host, record).length === 0 && !isAlive(host, record)) return;
     host.sleep(attempt < 20 ? 1 : 10);
   }
   const rest = listContainerProcesses(host, record).join(", ");

@@ -28,6 +28,6 @@ export function run(context: Context, options: RunOptions): number {
   // Other commands (exec, kill, pause, delete --force) must get at the container while we wait.
   unlockDirectory(host, directory);
   const exitCode = host.superviseProcess(init.pid, init.pidfd, terminalFd);
-  if (!options.keep) deleteAfterRun(context, options.id);
+  if (!options.keep) deleteAfterRun(context, record);
   return exitCode;
 }

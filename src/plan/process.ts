@@ -163,12 +163,10 @@ function grantableAmbient(capabilities: Capabilities, warnings: string[]): strin
 
 /** What is left after `start`; startContainer hooks come before it. */
 export function planExecution(process: Process, seccomp: SeccompPlan | null, preserveFds: number): Operation[] {
-  const operations: Operation[] = [];
+  // Descriptors first: a profile that is older than close_range(2) does not allow it.
+  const operations: Operation[] = [{ op: "close_descriptors", first: 3 + preserveFds }];
   if (seccomp !== null && process.noNewPrivileges === true) operations.push(planFilter(seccomp));
-  operations.push(
-    { op: "close_descriptors", first: 3 + preserveFds },
-    { op: "exec", args: process.args, env: planEnvironment(process) },
-  );
+  operations.push({ op: "exec", args: process.args, env: planEnvironment(process) });
   return operations;
 }
 

@@ -79,7 +79,7 @@ test("the filter is loaded last with noNewPrivileges, and before capabilities ar
     return plan.operations.map(({ op }) => op);
   };
   const late = order(true);
-  assert.deepEqual(late.slice(-4), ["ready", "load_seccomp", "close_descriptors", "exec"]);
+  assert.deepEqual(late.slice(-4), ["ready", "close_descriptors", "load_seccomp", "exec"]);
   assert.ok(late.includes("no_new_privileges"));
   const early = order(false);
   assert.ok(early.indexOf("load_seccomp") < early.indexOf("limit_capability_bounds"));
