@@ -31,7 +31,7 @@ type Invocation = {
  */
 export function main(host: Host, request: Request, lifecycle: Lifecycle): number {
   const name = baseName(request.program);
-  const log = openLog(host, { name, path: undefined, format: "text", debug: false });
+  const log = openLog(host, { name, destination: undefined, format: "text", level: undefined });
   const invocation: Invocation = { host, request, lifecycle, name, log, running: undefined };
   try {
     return runProgram(invocation);
@@ -50,7 +50,8 @@ function runProgram(invocation: Invocation): number {
   if (help) return print(host, programHelp(name));
   if (flags.version === true) return print(host, formatVersion(name, buildInfo()));
   const options = readGlobals(flags, request);
-  invocation.log = openLog(host, { name, path: options.logPath, format: options.logFormat, debug: options.debug });
+  const { logDestination: destination, logFormat: format, logLevel: level } = options;
+  invocation.log = openLog(host, { name, destination, format, level });
 
   const [commandName, ...argv] = args;
   if (commandName === undefined) return print(host, programHelp(name));
@@ -75,8 +76,8 @@ function runCommand(invocation: Invocation, options: GlobalOptions, commandName:
     () => `Incorrect Usage.\n\n${formatCommandHelp(name, command)}`,
   );
   invocation.running = command;
-  const { root, configRoot, systemdCgroup } = options;
-  return command.run({ host, request, lifecycle, root, configRoot, systemdCgroup, log }, parsed);
+  const { root, configRoot, cgroupManager } = options;
+  return command.run({ host, request, lifecycle, root, configRoot, cgroupManager, log }, parsed);
 }
 
 /** A wrong command line is answered with the help on stdout, as runc does; the error itself goes on to main(). */

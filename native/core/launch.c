@@ -3,6 +3,7 @@
 #include "../wire/wire.h"
 #include "gen/plan.h"
 #include "host.h"
+#include "unix_socket.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -103,38 +104,12 @@ static int make_init_executable(int lowest)
 	return fd;
 }
 
-/** Fills an address for a socket path of any length: by way of its directory's descriptor where it is too long. */
-static int socket_address(const char *path, struct sockaddr_un *address, int *directory_fd)
-{
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) < sizeof address->sun_path) {
-		strcpy(address->sun_path, path);
-		return 0;
-	}
-	const char *slash = strrchr(path, '/');
-	char directory[4096];
-	if (slash == NULL || (size_t)(slash - path) >= sizeof directory) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(directory, path, (size_t)(slash - path));
-	directory[slash - path] = 0;
-	*directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*directory_fd < 0)
-		return -1;
-	if (snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d%s", *directory_fd, slash) >= (int)sizeof address->sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	return 0;
-}
-
 /** The listening socket on which a created container waits for `start`. */
 static int make_start_socket(const char *path, int lowest)
 {
 	er_auto_close int directory_fd = -1;
 	struct sockaddr_un address;
-	if (socket_address(path, &address, &directory_fd) != 0)
+	if (er_unix_address(path, &address, &directory_fd) != 0)
 		return -1;
 	er_auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0)
@@ -364,54 +339,12 @@ int er_tell_init(const union er_arg *args, struct er_result *result, struct er_e
 	return 0;
 }
 
-/** connect(2) to a UNIX socket that does not hang for ever when nobody accepts. */
-static int connect_unix(const char *path, int type, int64_t timeout_ms)
-{
-	er_auto_close int directory_fd = -1;
-	struct sockaddr_un address;
-	if (socket_address(path, &address, &directory_fd) != 0)
-		return -1;
-	er_auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0)
-		return -1;
-	if (ER_RETRY(connect(fd, (struct sockaddr *)&address, sizeof address)) != 0)
-		return -1;
-	int connected = fd;
-	fd = -1;
-	return connected;
-}
-
 int er_connect_start(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	const char *path = args[0].bytes.data;
-	int fd = connect_unix(path, SOCK_SEQPACKET, args[1].number);
+	int fd = er_unix_connect(path, SOCK_SEQPACKET, args[1].number);
 	if (fd < 0)
 		return er_fail(error, errno, "connect to start socket \"%s\"", path);
 	result->ints[0] = fd;
-	return 0;
-}
-
-int er_send_descriptor(const union er_arg *args, struct er_result *result, struct er_error *error)
-{
-	(void)result;
-	const char *path = args[0].bytes.data;
-	int sent_fd = (int)args[1].number;
-	er_auto_close int fd = connect_unix(path, SOCK_STREAM, 10000);
-	if (fd < 0)
-		return er_fail(error, errno, "connect to console socket \"%s\"", path);
-	struct iovec part = {(void *)args[2].bytes.data, args[2].bytes.size};
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} ancillary = {0};
-	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &sent_fd, sizeof sent_fd);
-	if (ER_RETRY(sendmsg(fd, &packet, MSG_NOSIGNAL)) < 0)
-		return er_fail(error, errno, "send to console socket \"%s\"", path);
 	return 0;
 }

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flags before the command.
 import type { Request } from "../host/functions.ts";
+import type { CgroupManager } from "../plan/cgroups.ts";
 import { type FlagTable, type FlagValues, usageError } from "./grammar.ts";
+import { type LogDestination, type LogLevel, readLogDestination } from "./log_destination.ts";
 import { absolutePath, optionalPath } from "./paths.ts";
 
 /** The table of the global flags. */
 export function globalFlags() {
   return {
     debug: { kind: "bool", doc: "log warnings and debug messages, too" },
-    log: { kind: "value", doc: "file that errors are appended to (they are on stderr in any case)" },
+    log: {
+      kind: "value",
+      doc: "where errors are logged, beside stderr: a file, or file:PATH, journald:NAME, syslog:NAME",
+    },
     "log-format": { kind: "value", default: '"text"', doc: "format of the log file: text or json" },
+    "log-level": { kind: "value", doc: "least severe messages to log: debug, warning or error" },
     root: {
       kind: "value",
       default: `"${systemRoot}"`,
@@ -20,7 +26,12 @@ export function globalFlags() {
       default: `"${defaultConfigRoot}"`,
       doc: "directory of the owner's keys (trust) and manifests (manifests)",
     },
-    "systemd-cgroup": { kind: "bool", doc: "cgroupsPath is of the form slice:prefix:name, for systemd" },
+    "systemd-cgroup": { kind: "bool", doc: "as --cgroup-manager systemd" },
+    "cgroup-manager": {
+      kind: "value",
+      default: '"cgroupfs"',
+      doc: "who makes cgroups: cgroupfs, systemd (cgroupsPath is slice:prefix:name), or disabled: nobody",
+    },
     rootless: { kind: "value", doc: "accepted for compatibility, has no effect" },
     criu: { kind: "value", hidden: true, doc: "accepted for compatibility, has no effect" },
     version: { kind: "bool", short: "v", doc: "print the version" },
@@ -31,10 +42,11 @@ export type GlobalOptions = {
   root: string;
   /** Where the owner's keys and manifests are. */
   configRoot: string;
-  logPath: string | undefined;
+  logDestination: LogDestination | undefined;
   logFormat: "text" | "json";
-  debug: boolean;
-  systemdCgroup: boolean;
+  /** undefined: warnings only where there is no --log. */
+  logLevel: LogLevel | undefined;
+  cgroupManager: CgroupManager;
 };
 
 const defaultConfigRoot = "/etc/edgerun";
@@ -52,11 +64,23 @@ export function readGlobals(flags: FlagValues<ReturnType<typeof globalFlags>>, r
   return {
     root,
     configRoot: optionalPath(request.cwd, flags["config-root"]) ?? defaultConfigRoot,
-    logPath: optionalPath(request.cwd, flags.log),
+    logDestination: readLogDestination(request.cwd, flags.log),
     logFormat: format,
-    debug: flags.debug === true,
-    systemdCgroup: flags["systemd-cgroup"] === true,
+    logLevel: flags.debug === true ? "debug" : readLogLevel(flags["log-level"]),
+    cgroupManager: readCgroupManager(flags["cgroup-manager"], flags["systemd-cgroup"] === true),
   };
+}
+
+function readLogLevel(level: string | undefined): LogLevel | undefined {
+  if (level === undefined || level === "debug" || level === "warning" || level === "error") return level;
+  throw usageError(`invalid log-level: ${level}`);
+}
+
+/** podman asks for "disabled" beside the --systemd-cgroup that it always passes: the more exact flag counts. */
+function readCgroupManager(name: string | undefined, systemdCgroup: boolean): CgroupManager {
+  if (name === undefined) return systemdCgroup ? "systemd" : "cgroupfs";
+  if (name === "cgroupfs" || name === "systemd" || name === "disabled") return name;
+  throw usageError(`invalid cgroup-manager: ${name}`);
 }
 
 /** Users other than root can't write in /run; theirs is below $XDG_RUNTIME_DIR. */

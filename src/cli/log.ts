@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors, warnings and debug messages. An error is always written to stderr (conmon reports that) and to the --log
 // file (containerd and podman read that). podman parses the whole file as one JSON object, so warnings stay out of it
-// unless --debug asks for them; and with --log, stderr may be the container's own log, so they stay out of that, too.
+// unless --debug or --log-level asks for them; and with --log, stderr may be the container's own log, so they stay out
+// of that, too.
 import type { Host } from "../host/functions.ts";
 import type { Log } from "../lifecycle/options.ts";
+import { type LogDestination, type LogLevel, writeLog } from "./log_destination.ts";
 import { rfc3339 } from "./time.ts";
 
 export type LogOptions = {
   /** Program name in front of lines on stderr. */
   name: string;
-  /** The --log file; undefined: stderr alone. */
-  path: string | undefined;
+  /** --log; undefined: stderr alone. */
+  destination: LogDestination | undefined;
   format: "text" | "json";
-  debug: boolean;
+  /** The least severe messages that are written; undefined: errors, and warnings where there is no --log. */
+  level: LogLevel | undefined;
 };
 
 /** The log that the options describe. Nothing is opened before there is something to write. */
 export function openLog(host: Host, options: LogOptions): Log {
-  const { name, path, format, debug } = options;
-  const toFile = (level: string, message: string) => {
-    if (path === undefined) return;
-    const [seconds, nanoseconds] = host.clock();
-    host.appendFile(path, formatLogLine(format, level, message, rfc3339(seconds!, nanoseconds!)));
+  const { name, destination, format, level: least } = options;
+  const toLog = (level: LogLevel, message: string) => {
+    if (destination === undefined) return;
+    writeLog(host, destination, level, oneLine(message), () => {
+      const [seconds, nanoseconds] = host.clock();
+      return formatLogLine(format, level, message, rfc3339(seconds!, nanoseconds!));
+    });
   };
   const toStderr = (text: string) => host.writeFd(2, `${name}: ${oneLine(text)}\n`);
   return {
@@ -29,17 +34,18 @@ export function openLog(host: Host, options: LogOptions): Log {
       try {
         toStderr(message);
       } finally {
-        toFile("error", message);
+        toLog("error", message);
       }
     },
     warn(message) {
-      if (path === undefined) toStderr(`warning: ${message}`);
-      else if (debug) toFile("warning", message);
+      if (least === "error" || (least === undefined && destination !== undefined)) return;
+      if (destination === undefined) toStderr(`warning: ${message}`);
+      else toLog("warning", message);
     },
     debug(message) {
-      if (!debug) return;
-      if (path === undefined) toStderr(`debug: ${message}`);
-      else toFile("debug", message);
+      if (least !== "debug") return;
+      if (destination === undefined) toStderr(`debug: ${message}`);
+      else toLog("debug", message);
     },
   };
 }

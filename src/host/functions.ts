@@ -141,6 +141,11 @@ export const hostFunctions = {
     result: "void",
     doc: "Connects to a UNIX stream socket and sends one descriptor with a text (SCM_RIGHTS).",
   },
+  sendDatagram: {
+    args: ["socketPath:str", "text:str"],
+    result: "void",
+    doc: "Sends one datagram to a UNIX socket (the journal's, syslog's).",
+  },
 
   // --- libraries
   compileSeccomp: {

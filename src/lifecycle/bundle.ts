@@ -54,7 +54,7 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
       preserveFds: options.preserveFds,
-      systemdCgroup: context.systemdCgroup,
+      cgroupManager: context.cgroupManager,
     },
   });
   // What the specification lets a runtime leave out; `plan` shows it, too. The default spec has such a thing.

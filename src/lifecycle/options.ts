@@ -3,6 +3,7 @@
 // Paths are absolute (joined with the working directory, links not resolved). Ids have passed checkId().
 import type { Host, Request } from "../host/functions.ts";
 import type { Grants } from "../manifest/schema.ts";
+import type { CgroupManager } from "../plan/cgroups.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { Process, Spec } from "../spec/config.ts";
 import type { StateDirectory } from "../state/store.ts";
@@ -16,8 +17,8 @@ export type Context = {
   root: string;
   /** The directory with the owner's keys (`trust`) and manifests (`manifests`). */
   configRoot: string;
-  /** `--systemd-cgroup`: cgroupsPath is `slice:prefix:name`. */
-  systemdCgroup: boolean;
+  /** `--cgroup-manager` or `--systemd-cgroup`. */
+  cgroupManager: CgroupManager;
   log: Log;
 };
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // linux.cgroupsPath and linux.resources to the cgroup directories of a container.
-import type { Linux } from "../spec/config.ts";
+import type { Linux, LinuxResources } from "../spec/config.ts";
 import { planResources } from "./cgroup_v1.ts";
 import { planUnifiedCgroup } from "./cgroup_v2.ts";
 import { cleanPath, isWithin, joinBelow } from "./paths.ts";
 import type { CgroupPlan, HostFacts } from "./plan.ts";
-import { invalid } from "./refusal.ts";
+import { invalid, unsupported, warning } from "./refusal.ts";
+
+/**
+ * Who makes a container's cgroups: edgerun in the cgroup file system, systemd (cgroupsPath is then `slice:prefix:name`),
+ * or nobody: the container stays in the cgroups of whoever starts it.
+ */
+export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
 
 export type CgroupMount = HostFacts["cgroupMounts"][number];
 
@@ -39,14 +45,27 @@ export function computeCgroupDirectories(linux: Linux, id: string, facts: HostFa
     }));
 }
 
+/** The cgroups that the runtime itself is in: those of a container that gets none of its own. */
+export function computeOwnDirectories(facts: HostFacts): CgroupDirectory[] {
+  const version = cgroupVersion(facts);
+  return facts.cgroupMounts
+    .filter((mount) => mount.version === version)
+    .map((mount) => ({ mount, path: joinBelow(mount.mountPoint, ownPath(mount, facts)) }));
+}
+
 /** Where relative paths begin, as a host path. */
 function baseDirectory(mount: CgroupMount, facts: HostFacts): string {
+  const below = ownPath(mount, facts);
+  return joinBelow(mount.mountPoint, mount.version === 2 ? `${below}/..` : below);
+}
+
+/** The runtime's own cgroup, below the hierarchy's mount point. */
+function ownPath(mount: CgroupMount, facts: HostFacts): string {
   const key = mount.controllers.join(",");
   const own = facts.ownCgroups.find(({ controllers }) => controllers === key)?.path ?? "/";
   // A container of a container sees only a part of the hierarchy: the mount's root is below the hierarchy's.
-  if (!isWithin(mount.root, own)) return mount.mountPoint;
-  const below = mount.root === "/" ? own : own.slice(mount.root.length);
-  return joinBelow(mount.mountPoint, mount.version === 2 ? `${below}/..` : below);
+  if (!isWithin(mount.root, own)) return "/";
+  return mount.root === "/" ? own : own.slice(mount.root.length);
 }
 
 /**
@@ -76,4 +95,22 @@ export function planCgroups(
   }));
   planResources(resources, plans, facts, warnings);
   return plans.map(({ plan }) => plan);
+}
+
+/**
+ * A container without cgroups of its own: nothing of it can be limited.
+ * @throws UNSUPPORTED naming the limit that is asked for
+ */
+export function planWithoutCgroups(resources: LinuxResources, warnings: string[]): CgroupPlan[] {
+  for (const [name, value] of Object.entries(resources)) {
+    if (name === "devices") warnings.push(warning("linux.resources.devices", "not applied without a cgroup"));
+    else if (limits(value)) throw unsupported(`linux.resources.${name}`, "can't be applied with cgroups disabled");
+  }
+  return [];
+}
+
+/** Does it ask for a limit? Zeros and empty lists are engines' way to write "not set", -1 is "no limit". */
+function limits(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).some(limits);
+  return typeof value === "string" ? value !== "" : Number(value) > 0;
 }

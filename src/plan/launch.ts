@@ -2,7 +2,14 @@
 // What `create` and `run` will do, computed from the effective spec and the host's facts. Pure: the same input gives
 // the same plan, byte for byte.
 import type { Linux, Spec } from "../spec/config.ts";
-import { type CgroupDirectory, computeCgroupDirectories, planCgroups } from "./cgroups.ts";
+import {
+  type CgroupDirectory,
+  type CgroupManager,
+  computeCgroupDirectories,
+  computeOwnDirectories,
+  planCgroups,
+  planWithoutCgroups,
+} from "./cgroups.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
@@ -44,8 +51,7 @@ export type ProcessOptions = {
 export type LaunchOptions = ProcessOptions & {
   /** MS_MOVE and chroot instead of pivot_root (a root on a ramfs). */
   noPivot: boolean;
-  /** cgroupsPath is `slice:prefix:name`. */
-  systemdCgroup: boolean;
+  cgroupManager: CgroupManager;
 };
 
 export type LaunchInput = {
@@ -69,8 +75,11 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
   refuseUnsupported(linux, options);
   const warnings: string[] = [];
   const namespaces = computeNamespaces(linux);
-  const directories = computeCgroupDirectories(linux, id, facts);
-  const cgroups = planCgroups(linux, directories, facts, warnings);
+  const hasCgroups = options.cgroupManager !== "disabled";
+  const directories = hasCgroups ? computeCgroupDirectories(linux, id, facts) : [];
+  const cgroups = hasCgroups
+    ? planCgroups(linux, directories, facts, warnings)
+    : planWithoutCgroups(linux.resources ?? {}, warnings);
   const hooks = planHostHooks(spec);
   const hasHostHooks = hooks.prestart.length + hooks.createRuntime.length > 0;
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
@@ -80,7 +89,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     bundle,
     namespaces,
     facts,
-    cgroups: directories,
+    cgroups: hasCgroups ? directories : computeOwnDirectories(facts),
     mountLabel: planMountLabel(linux, facts),
   });
 
@@ -135,7 +144,8 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
 
 /** What config.json may ask for and this version does not carry out. Left out, it would be a weaker container. */
 function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
-  if (options.systemdCgroup) throw unsupported("linux.cgroupsPath", "systemd's cgroups are not in this version");
+  if (options.cgroupManager === "systemd")
+    throw unsupported("linux.cgroupsPath", "systemd's cgroups are not in this version");
   for (const name of ["memoryPolicy", "intelRdt"] as const) {
     if (linux[name] !== undefined) throw unsupported(`linux.${name}`, "is not in this version");
   }

@@ -65,7 +65,7 @@ export function makeConfigTarget(host: Host): Target {
   }
 
   function planAll(spec: Spec, facts: HostFacts): LaunchPlan | undefined {
-    const options = { noPivot: false, noNewKeyring: false, preserveFds: 0, systemdCgroup: false };
+    const options = { noPivot: false, noNewKeyring: false, preserveFds: 0, cgroupManager: "cgroupfs" as const };
     const launch = () =>
       planLaunch({ spec, id: "meter-7", bundle: "/bundle", rootfs: "/bundle/rootfs", facts, options });
     const plan = attempt(["CONFIG_INVALID", "UNSUPPORTED"], launch);

@@ -323,3 +323,29 @@ test("a cgroup can't be left by writing to the read-only mount inside", () => {
   const c = ws.running();
   assert.notEqual(c.exec(["sh", "-c", "echo 1 > /sys/fs/cgroup/pids/cgroup.procs"]).status, 0);
 });
+
+test(
+  "--cgroup-manager disabled leaves the container in its caller's cgroups",
+  lacking({ runc: "has no such flag" }),
+  () => {
+    const disabled = ["--cgroup-manager", "disabled"];
+    const c = ws.script("while :; do sleep 1000; done");
+    const own = readFileSync("/proc/self/cgroup", "utf8");
+    assert.equal(ws.runtime([...disabled, "run", "--detach", "--bundle", c.directory, c.id]).status, 0);
+    assert.equal(readFileSync(`/proc/${c.pid}/cgroup`, "utf8"), own);
+    assert.equal(c.output("echo fine"), "fine");
+    c.succeed("kill", c.id, "KILL");
+    c.waitForStatus("stopped");
+    c.succeed("delete", c.id);
+    ws.assertHostUnchanged();
+  },
+);
+
+test("--cgroup-manager disabled refuses a limit", lacking({ runc: "has no such flag", crun: "drops it" }), () => {
+  const c = ws.bundle(resources({ pids: { limit: 17 } }));
+  c.fail(/linux\.resources\.pids: can't be applied/, [
+    ...["--cgroup-manager", "disabled", "create"],
+    ...["--bundle", c.directory, c.id],
+  ]);
+  ws.assertNothingLeft();
+});

@@ -32,6 +32,9 @@ function invoke(argv: string[], result: unknown = 0, request: Partial<Request> =
       if (path.startsWith("/absent/")) throw makeHostError(`open "${path}": no such file`, "ENOENT");
       files[path] = (files[path] ?? "") + text;
     },
+    sendDatagram(path: string, text: string) {
+      files[path] = (files[path] ?? "") + text;
+    },
     createFile(path: string, text: string) {
       if (path.startsWith("/full/")) throw makeHostError(`create "${path}": file exists`, "EEXIST");
       files[path] = text;
@@ -162,7 +165,7 @@ test("create gets its options as containerd and conmon pass them", () => {
       " ",
     ),
   );
-  assert.equal(calls[0]?.context.systemdCgroup, true);
+  assert.equal(calls[0]?.context.cgroupManager, "systemd");
   assert.deepEqual(calls[0]?.options, {
     id: "web",
     bundle: "/cwd/B",
@@ -262,6 +265,49 @@ test("warnings are on stderr without --log, in the log with --debug, else nowher
   assert.deepEqual(warn([]), ["edgerun: warning: careful\n", undefined]);
   assert.deepEqual(warn(["--log", "/log"]), ["", undefined]);
   assert.deepEqual(warn(["--log", "/log", "--debug"]), ["", 'time="2023-11-14T22:13:20Z" level=warning msg=careful\n']);
+});
+
+test("--log-level says which messages are written", () => {
+  const say = (argv: string[]) => {
+    const { calls, output, files } = invoke([...argv, "start", "x"]);
+    const { log } = calls[0]!.context;
+    for (const level of ["debug", "warn", "error"] as const) log[level](level);
+    return [output[2]!.split("\n").length - 1, (files["/log"] ?? "").split("\n").length - 1];
+  };
+  assert.deepEqual(say(["--log-level", "error"]), [1, 0]);
+  assert.deepEqual(say(["--log-level=warning"]), [2, 0]);
+  assert.deepEqual(say(["--log-level=debug"]), [3, 0]);
+  assert.deepEqual(say(["--log=/log", "--log-level=error"]), [1, 1]);
+  assert.deepEqual(say(["--log=/log", "--log-level=warning"]), [1, 2]);
+  assert.deepEqual(say(["--log=/log", "--log-level=error", "--debug"]), [1, 3]);
+  assert.equal(invoke(["--log-level=info", "start", "x"]).stderr, "edgerun: invalid log-level: info\n");
+});
+
+test("--log names a file, the journal or syslog", () => {
+  const failWith = (log: string) => invoke(["--log", log, "state", "x"], new EdgerunError("HOST", "bad\nFAKE=1")).files;
+  const line = 'time="2023-11-14T22:13:20Z" level=error msg="bad\\nFAKE=1"\n';
+  assert.deepEqual(failWith("file:/log"), { "/log": line });
+  assert.deepEqual(failWith("file:log"), { "/cwd/log": line });
+  assert.deepEqual(failWith("a:b"), { "/cwd/a:b": line });
+  assert.deepEqual(failWith("journald:meter"), {
+    "/run/systemd/journal/socket": "MESSAGE=bad?FAKE=1\nPRIORITY=3\nSYSLOG_IDENTIFIER=meter\n",
+  });
+  assert.deepEqual(failWith("syslog:meter"), { "/dev/log": "<27>meter: bad?FAKE=1" });
+  assert.equal(
+    invoke(["--log=syslog:", "list"]).stderr,
+    'edgerun: invalid log: "syslog:" names nothing after syslog:\n',
+  );
+});
+
+test("--cgroup-manager is more exact than --systemd-cgroup", () => {
+  const manager = (argv: string[]) => invoke([...argv, "start", "x"]).calls[0]?.context.cgroupManager;
+  assert.equal(manager([]), "cgroupfs");
+  assert.equal(manager(["--systemd-cgroup"]), "systemd");
+  for (const name of ["cgroupfs", "systemd", "disabled"]) {
+    assert.equal(manager(["--cgroup-manager", name]), name);
+    assert.equal(manager(["--systemd-cgroup", "--cgroup-manager", name]), name);
+  }
+  assert.equal(invoke(["--cgroup-manager=none", "start", "x"]).stderr, "edgerun: invalid cgroup-manager: none\n");
 });
 
 test("spec writes config.json, and never over one", () => {

@@ -205,3 +205,33 @@ test("kernel memory limits are left out with a warning", () => {
   assert.equal(warnings.length, 2);
   assert.match(warnings[0]!, /\$\.linux\.resources\.memory\.kernel:/);
 });
+
+test("without cgroups nothing is limited, and a limit is refused by its name", () => {
+  const disabled = (resources: object) =>
+    launch(smallSpec({ linux: { resources } }), { options: { cgroupManager: "disabled" } });
+  const devices = [{ allow: false, access: "rwm" }];
+  const plan = disabled({ devices, memory: { limit: -1 }, cpu: { shares: 0, cpus: "" }, pids: { limit: 0 } });
+  assert.deepEqual(plan.cgroups, []);
+  assert.ok(!plan.operations.some(({ op }) => op === "join_cgroup"));
+  assert.match(plan.warnings.join(), /devices: not applied/);
+  for (const [name, value] of [
+    ["memory", { limit: 1 << 20 }],
+    ["cpu", { cpus: "0" }],
+    ["pids", { limit: 5 }],
+    ["unified", { "memory.high": "1" }],
+    ["hugepageLimits", [{ pageSize: "2MB", limit: 1 }]],
+  ] as const) {
+    assert.throws(() => disabled({ [name]: value }), new RegExp(`\\$\\.linux\\.resources\\.${name}: can't be applied`));
+  }
+});
+
+test("without cgroups of its own, a container is shown the runtime's", () => {
+  const mounts = [{ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup" }];
+  const plan = launch(smallSpec({ mounts }), { options: { cgroupManager: "disabled" } });
+  const binds = plan.operations.filter((operation) => operation.op === "mount_bind");
+  assert.ok(
+    binds.some(
+      ({ source, target }) => source === "/sys/fs/cgroup/memory/user.slice" && target === "/sys/fs/cgroup/memory",
+    ),
+  );
+});

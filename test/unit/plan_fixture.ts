@@ -41,7 +41,7 @@ export function v1Facts(): HostFacts {
   };
 }
 
-const options: LaunchOptions = { noPivot: false, noNewKeyring: false, preserveFds: 0, systemdCgroup: false };
+const options: LaunchOptions = { noPivot: false, noNewKeyring: false, preserveFds: 0, cgroupManager: "cgroupfs" };
 
 export function specOf(json: unknown): Spec {
   return decodeSpec(json as Json).spec;

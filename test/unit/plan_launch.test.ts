@@ -180,7 +180,7 @@ for (const [path, extra] of refused) {
 }
 
 test("refused: systemd's cgroups, a private root without pivot_root, a read-only root without mounts", () => {
-  assert.throws(() => launch(smallSpec(), { options: { systemdCgroup: true } }), /systemd/);
+  assert.throws(() => launch(smallSpec(), { options: { cgroupManager: "systemd" } }), /systemd/);
   const spec = smallSpec({ linux: { rootfsPropagation: "rprivate" } });
   assert.throws(() => launch(spec, { options: { noPivot: true } }), /rootfsPropagation/);
   const bare = smallSpec({ linux: { namespaces: [] }, root: { path: "rootfs", readonly: true } });

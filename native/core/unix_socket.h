@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses of, and connections to UNIX sockets: shared by the host functions.
+#pragma once
+#include <stdint.h>
+#include <sys/un.h>
+
+/**
+ * Fills an address for a socket path of any length: by way of its directory's descriptor where it is too long, which the
+ * caller closes after use. 0, or -1 with errno.
+ */
+int er_unix_address(const char *path, struct sockaddr_un *address, int *directory_fd);
+
+/** connect(2), without hanging for ever when nobody accepts. The descriptor (close-on-exec), or -1 with errno. */
+int er_unix_connect(const char *path, int type, int64_t timeout_ms);
