@@ -10,7 +10,7 @@ if (argv[0] === "owner") {
   const { runOwner } = await import("../build/node/owner.mjs");
   process.exitCode = await runOwner(argv.slice(1));
 } else {
-  const { createHost, lifecycle, main } = await import("../build/node/edgerun.mjs");
+  const { createHost, main, program } = await import("../build/node/edgerun.mjs");
   const request = {
     program: "edgerun",
     argv,
@@ -20,5 +20,5 @@ if (argv[0] === "owner") {
     gid: process.getegid(),
   };
   // All output is written by host functions, synchronously; nothing is left in a stream of Node's when this returns.
-  process.exitCode = main(createHost(), request, lifecycle);
+  process.exitCode = main(createHost(), request, program);
 }

@@ -13,12 +13,15 @@ function loadParts(loadModule: LoadModule): Parts {
   return {
     launch: () => loadModule("launch") as ReturnType<Parts["launch"]>,
     authority: () => loadModule("authority") as ReturnType<Parts["authority"]>,
+    commands: () => loadModule("commands") as ReturnType<Parts["commands"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };
 }
 
 (globalThis as { edgerunEntry?: unknown }).edgerunEntry = {
   makeHostError,
-  main: (host: Host, request: Request, loadModule: LoadModule): number =>
-    main(host, request, createLifecycle(loadParts(loadModule))),
+  main: (host: Host, request: Request, loadModule: LoadModule): number => {
+    const parts = loadParts(loadModule);
+    return main(host, request, { lifecycle: createLifecycle(parts), commands: parts.commands });
+  },
 };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Node entry, bundled into build/node/edgerun.mjs: the same program, and its host functions from the N-API addon.
 import { createRequire } from "node:module";
+import * as commands from "./cli/rare_commands.ts";
 import { makeHostError } from "./host/error.ts";
 import type { Host } from "./host/functions.ts";
 import * as authority from "./lifecycle/authority.ts";
 import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
 import * as report from "./lifecycle/plan.ts";
+import type { Program } from "./main.ts";
 
 export { main } from "./main.ts";
 
@@ -18,5 +20,13 @@ export function createHost(): Host {
   return addon.createHost(makeHostError);
 }
 
-/** The commands on containers; here all parts of the program are loaded from the start. */
-export const lifecycle = createLifecycle({ launch: () => launch, authority: () => authority, report: () => report });
+/** What main() works with; here all parts of the program are loaded from the start. */
+export const program: Program = {
+  lifecycle: createLifecycle({
+    launch: () => launch,
+    authority: () => authority,
+    commands: () => commands,
+    report: () => report,
+  }),
+  commands: () => commands,
+};

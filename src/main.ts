@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv to command to exit code: the only place that decides on exit codes, and the only top-level catch.
-import { allCommands, findCommand } from "./cli/commands.ts";
+import { findCommonCommand } from "./cli/commands.ts";
 import { describeFailure } from "./cli/failure.ts";
 import { type GlobalOptions, globalFlags, readGlobals } from "./cli/globals.ts";
 import { type Command, checkArgumentCount, parseArguments, usageError } from "./cli/grammar.ts";
-import { formatCommandHelp, formatHelp } from "./cli/help.ts";
 import { openLog } from "./cli/log.ts";
 import { baseName } from "./cli/paths.ts";
 import { unsupportedCommand } from "./cli/unsupported.ts";
 import { buildInfo, formatVersion } from "./cli/version.ts";
 import type { Host, Request } from "./host/functions.ts";
 import type { Lifecycle, Log } from "./lifecycle/options.ts";
+import type { Parts } from "./lifecycle/parts.ts";
+
+/** What main() works with; `commands` is loaded when it is needed. */
+export type Program = { lifecycle: Lifecycle; commands: Parts["commands"] };
 
 /** What is known of the invocation so far: how its failure has to be reported depends on it. */
 type Invocation = {
   host: Host;
   request: Request;
-  lifecycle: Lifecycle;
+  program: Program;
   /** The program's name in texts. */
   name: string;
   /** stderr alone, until the global flags are read. */
@@ -29,10 +32,10 @@ type Invocation = {
  * Does what the command line asks for and returns the exit code: 0; what the container's or the exec'd process returned;
  * 255 where exec itself failed; 1 for every other failure. A failure is one line on stderr and one in the --log file.
  */
-export function main(host: Host, request: Request, lifecycle: Lifecycle): number {
+export function main(host: Host, request: Request, program: Program): number {
   const name = baseName(request.program);
   const log = openLog(host, { name, destination: undefined, format: "text", level: undefined });
-  const invocation: Invocation = { host, request, lifecycle, name, log, running: undefined };
+  const invocation: Invocation = { host, request, program, name, log, running: undefined };
   try {
     return runProgram(invocation);
   } catch (error) {
@@ -45,35 +48,36 @@ function runProgram(invocation: Invocation): number {
   const { flags, args, help } = parseOrShowUsage(
     invocation,
     () => parseArguments(globalFlags(), request.argv, "before arguments"),
-    (message) => `Incorrect Usage. ${message}\n\n${programHelp(name)}`,
+    (message) => `Incorrect Usage. ${message}\n\n${programHelp(invocation)}`,
   );
-  if (help) return print(host, programHelp(name));
+  if (help) return print(host, programHelp(invocation));
   if (flags.version === true) return print(host, formatVersion(name, buildInfo()));
   const options = readGlobals(flags, request);
   const { logDestination: destination, logFormat: format, logLevel: level } = options;
   invocation.log = openLog(host, { name, destination, format, level });
 
   const [commandName, ...argv] = args;
-  if (commandName === undefined) return print(host, programHelp(name));
+  if (commandName === undefined) return print(host, programHelp(invocation));
   if (commandName !== "help" && commandName !== "h") return runCommand(invocation, options, commandName, argv);
-  if (argv[0] === undefined) return print(host, programHelp(name));
-  return print(host, formatCommandHelp(name, lookUpCommand(argv[0])));
+  if (argv[0] === undefined) return print(host, programHelp(invocation));
+  return print(host, commandHelp(invocation, lookUpCommand(invocation, argv[0])));
 }
 
 function runCommand(invocation: Invocation, options: GlobalOptions, commandName: string, argv: string[]): number {
-  const { host, request, lifecycle, name, log } = invocation;
-  const command = lookUpCommand(commandName);
+  const { host, request, log } = invocation;
+  const { lifecycle } = invocation.program;
+  const command = lookUpCommand(invocation, commandName);
   const parsed = parseOrShowUsage(
     invocation,
     () => parseArguments(command.flags, argv, command.flagPlaces),
-    (message) => `Incorrect Usage: ${message}\n\n${formatCommandHelp(name, command)}`,
+    (message) => `Incorrect Usage: ${message}\n\n${commandHelp(invocation, command)}`,
   );
   if (command.unsupported === true) unsupportedCommand(command.name);
-  if (parsed.help) return print(host, formatCommandHelp(name, command));
+  if (parsed.help) return print(host, commandHelp(invocation, command));
   parseOrShowUsage(
     invocation,
     () => checkArgumentCount(command, parsed.args.length),
-    () => `Incorrect Usage.\n\n${formatCommandHelp(name, command)}`,
+    () => `Incorrect Usage.\n\n${commandHelp(invocation, command)}`,
   );
   invocation.running = command;
   const { root, configRoot, cgroupManager } = options;
@@ -90,14 +94,19 @@ function parseOrShowUsage<T>({ host }: Invocation, parse: () => T, usage: (messa
   }
 }
 
-function lookUpCommand(commandName: string): Command {
-  const command = findCommand(commandName);
+function lookUpCommand({ program }: Invocation, commandName: string): Command {
+  const command = findCommonCommand(commandName) ?? program.commands().findCommand(commandName);
   if (command === undefined) throw usageError(`No help topic for '${commandName}'`); // runc's text for this
   return command;
 }
 
-function programHelp(name: string): string {
+function programHelp({ name, program }: Invocation): string {
+  const { allCommands, formatHelp } = program.commands();
   return formatHelp(name, allCommands(), buildInfo());
+}
+
+function commandHelp({ name, program }: Invocation, command: Command): string {
+  return program.commands().formatCommandHelp(name, command);
 }
 
 function print(host: Host, text: string): number {

@@ -7,6 +7,8 @@ export type Parts = {
   launch: () => typeof import("./launch_part.ts");
   /** The owner's manifest and the policy; needed on enrolled hosts. */
   authority: () => typeof import("./authority.ts");
+  /** Commands that are not called for each container, and the help. */
+  commands: () => typeof import("../cli/rare_commands.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");
 };

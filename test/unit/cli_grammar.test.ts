@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allCommands, findCommand } from "../../src/cli/commands.ts";
 import { globalFlags } from "../../src/cli/globals.ts";
 import { checkArgumentCount, type FlagTable, parseArguments, parseDecimal } from "../../src/cli/grammar.ts";
+import { allCommands, findCommand } from "../../src/cli/rare_commands.ts";
 
 const flags = {
   bundle: { kind: "value", short: "b", doc: "" },

@@ -2,6 +2,7 @@
 // main() with a host that records: what goes to stdout, stderr and the log, and the exit code.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as commands from "../../src/cli/rare_commands.ts";
 import { EdgerunError } from "../../src/errors.ts";
 import { makeHostError } from "../../src/host/error.ts";
 import type { Host, Request } from "../../src/host/functions.ts";
@@ -49,7 +50,7 @@ function invoke(argv: string[], result: unknown = 0, request: Partial<Request> =
     },
   });
   const whole = { program: "/usr/bin/edgerun", argv, env: [], cwd: "/cwd", uid: 0, gid: 0, ...request };
-  const code = main(host, whole, lifecycle);
+  const code = main(host, whole, { lifecycle, commands: () => commands });
   return { code, stdout: output[1]!, stderr: output[2]!, files, calls, output };
 }
 

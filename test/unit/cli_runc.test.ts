@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import * as commands from "../../src/cli/rare_commands.ts";
 import { EdgerunError } from "../../src/errors.ts";
 import type { Host } from "../../src/host/functions.ts";
 import type { Context, Lifecycle } from "../../src/lifecycle/options.ts";
@@ -110,6 +111,10 @@ function runMain(argv: string[]): Outcome {
     throw new EdgerunError("CONTAINER_NOT_FOUND", "container does not exist");
   };
   const lifecycle = new Proxy({} as Lifecycle, { get: () => (_: Context) => fail() });
-  const code = main(host, { program: "edgerun", argv, env: [], cwd: "/", uid: 0, gid: 0 }, lifecycle);
+  const code = main(
+    host,
+    { program: "edgerun", argv, env: [], cwd: "/", uid: 0, gid: 0 },
+    { lifecycle, commands: () => commands },
+  );
   return { code, firstLine: output[1]!.split("\n")[0]!, message: output[2]!.replace(/^edgerun: /, "").trimEnd() };
 }
