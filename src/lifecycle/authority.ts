@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the device's owner says to a bundle: the manifest, and the spec as far as it is granted.
+import type { Json } from "../host/functions.ts";
 import { admitBundle } from "../manifest/admit.ts";
-import type { Grants } from "../manifest/schema.ts";
+import { decodeGrants } from "../manifest/decode.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
 import { applyManifest } from "../policy/apply.ts";
 import { requireNoDenials } from "../policy/decision.ts";
@@ -48,7 +49,10 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
   };
 }
 
-/** What limits the container's first process limits every other. Nothing is denied here: what is not granted is left out. */
-export function limitExecProcess(asked: Process, grants: Grants): Process {
-  return limitProcess(asked, grants, []);
+/**
+ * What limits the container's first process limits every other. Nothing is denied here: what is not granted is left out.
+ * @param grants as the container's effective config has them
+ */
+export function limitExecProcess(asked: Process, grants: Json): Process {
+  return limitProcess(asked, decodeGrants(grants, "the container's grants"), []);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the commands hand to the lifecycle: everything that came from the command line, checked and typed.
 // Paths are absolute (joined with the working directory, links not resolved). Ids have passed checkId().
-import type { Host, Request } from "../host/functions.ts";
+import type { Host, Json, Request } from "../host/functions.ts";
 import type { Grants } from "../manifest/schema.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import type { Decision } from "../policy/decision.ts";
@@ -152,7 +152,7 @@ export interface Lifecycle {
   /** The cgroup directories of a container whose record is lost, from its effective config; none if that is lost, too. */
   findCgroups(context: Context, directory: StateDirectory): string[];
   /** A process of `exec`, as far as the manifest of its container grants it. */
-  limitProcess(asked: Process, grants: Grants): Process;
+  limitProcess(asked: Process, grants: Json): Process;
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

@@ -4,12 +4,13 @@ import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import { quote } from "../schema/describe.ts";
 import type { Spec } from "../spec/config.ts";
-import { isImageDigest } from "./decode.ts";
+import { isDigest } from "./formats.ts";
 import { maxManifestBytes } from "./jws.ts";
 import { isPodSandbox, sandboxManifest } from "./sandbox.ts";
 import type { Manifest } from "./schema.ts";
 import { invalidManifest } from "./text.ts";
 import { isEnrolled, readTrustStore } from "./trust.ts";
+import { requireEnforced } from "./unenforced.ts";
 import {
   checkBinding,
   imageDigestAnnotation,
@@ -35,7 +36,8 @@ export type Admission = { manifest: Manifest; verified: VerifiedManifest | null 
 /**
  * The manifest under which a bundle may start; null on a host that is not enrolled, where edgerun enforces nothing.
  * @param uid the user that edgerun runs as, see readTrustStore()
- * @throws MANIFEST_REQUIRED if there is none, MANIFEST_INVALID if it or the trust store is not in order
+ * @throws MANIFEST_REQUIRED if there is none, MANIFEST_INVALID if it or the trust store is not in order,
+ *   UNSUPPORTED if it says what this version does not enforce
  */
 export function admitBundle(host: Host, spec: Spec, paths: AdmissionPaths, uid = 0): Admission | null {
   const trust = readTrustStore(host, paths.trustDirectory, uid);
@@ -52,6 +54,7 @@ export function admitBundle(host: Host, spec: Spec, paths: AdmissionPaths, uid =
   if (text === null) throw manifestRequired(`there is no file ${JSON.stringify(file)}`);
   const verified = verifyManifest(host, text, trust);
   checkBinding(spec, verified.manifest);
+  requireEnforced(verified.manifest);
   return { manifest: verified.manifest, verified };
 }
 
@@ -64,7 +67,7 @@ function findManifestFile(host: Host, spec: Spec, paths: AdmissionPaths): string
   if (image === undefined) {
     throw manifestRequired('name it with --manifest, or put it into the bundle as "manifest.jws"');
   }
-  if (!isImageDigest(image)) {
+  if (!isDigest(image)) {
     throw invalidManifest(`the bundle's annotation "${imageDigestAnnotation}" is not a digest: ${quote(image)}`);
   }
   return `${paths.manifestDirectory}/${image.slice("sha256:".length)}.jws`;

@@ -63,6 +63,7 @@ export function checkValidity(manifest: Manifest, now: number): void {
 export function checkBinding(spec: Spec, manifest: Manifest): void {
   const { image, args } = manifest.binding;
   const found = spec.annotations?.[imageDigestAnnotation];
+  if (image === undefined) return; // bound by other means: see requireEnforced() and decodeManifest()
   if (found === undefined) {
     throw invalidManifest(
       `the manifest is bound to image "${image}", but the bundle has no annotation "${imageDigestAnnotation}": make it with "edgerun owner bundle"`,

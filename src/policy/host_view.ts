@@ -22,6 +22,7 @@ const blockType = 0o060000;
 export function readHostView(host: Host, spec: Spec, grants: Grants): HostView {
   const devices: HostDevice[] = [];
   for (const { path } of grants.devices ?? []) {
+    if (path === undefined) continue;
     const [mode = 0, , , , , , major = 0, minor = 0] = host.fileInfo(path, 1) ?? [];
     const type = mode & typeMask;
     if (type === characterType) devices.push({ path, type: "c", major, minor });

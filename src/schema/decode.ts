@@ -4,13 +4,24 @@
 import { EdgerunError, type ErrorCode } from "../errors.ts";
 import type { Json } from "../host/functions.ts";
 import { childPath, describeFound, describeRange } from "./describe.ts";
-import { type Decoded, type Fields, integerRanges, type RecordSchema, type Scalar, type Schema } from "./schema.ts";
+import {
+  type Decoded,
+  type Fields,
+  integerRanges,
+  type RecordSchema,
+  type Scalar,
+  type Schema,
+  type TextFormats,
+} from "./schema.ts";
 
 type JsonObject = { [name: string]: Json };
+
+type ListSchema = Extract<Schema, { readonly list: Schema }>;
 
 type Walk = {
   readonly label: string;
   readonly code: ErrorCode;
+  readonly formats: TextFormats;
   readonly trail: (string | number)[];
   readonly unknown: string[];
 };
@@ -24,6 +35,7 @@ type Walk = {
  *
  * @param label names the document in errors: "config.json"
  * @param code of the error that is thrown
+ * @param formats those that the schema's texts name
  * @returns a copy of what the schema knows of, and the JSON paths of the properties that it does not know
  * @throws EdgerunError, e.g. `config.json: $.process.user.uid: expected an integer between 0 and 4294967295, found "x"`
  */
@@ -32,8 +44,9 @@ export function decode<S extends Schema>(
   json: Json,
   label: string,
   code: ErrorCode = "CONFIG_INVALID",
+  formats: TextFormats = {},
 ): { value: Decoded<S>; unknown: string[] } {
-  const walk: Walk = { label, code, trail: [], unknown: [] };
+  const walk: Walk = { label, code, formats, trail: [], unknown: [] };
   const value = decodeValue(walk, schema, json, 0) as Decoded<S>;
   return { value, unknown: walk.unknown };
 }
@@ -42,8 +55,9 @@ export function decode<S extends Schema>(
 function decodeValue(walk: Walk, schema: Schema, json: Json, depth: number): unknown {
   if (typeof schema === "string") return decodeScalar(walk, schema, json, depth);
   if ("required" in schema) return decodeRecord(walk, schema, json, depth);
-  if ("list" in schema) return decodeList(walk, schema.list, schema.minItems ?? 0, json, depth);
+  if ("list" in schema) return decodeList(walk, schema, json, depth);
   if ("map" in schema) return decodeMap(walk, schema.map, json, depth);
+  if ("text" in schema) return decodeText(walk, schema.text, json, depth);
   if ("oneOf" in schema) {
     if (typeof json === "string" && schema.oneOf.includes(json)) return json;
     return mismatch(walk, depth, `one of ${schema.oneOf.join(", ")}`, json);
@@ -82,6 +96,13 @@ function decodeScalar(walk: Walk, kind: Scalar, json: Json, depth: number): unkn
   }
 }
 
+function decodeText(walk: Walk, name: string, json: Json, depth: number): unknown {
+  const format = walk.formats[name];
+  if (format === undefined) throw new TypeError(`text format ${name} is not known`);
+  if (typeof json === "string" && !json.includes("\0") && format.accepts(json)) return json;
+  return mismatch(walk, depth, format.expected, json);
+}
+
 function decodeRecord(walk: Walk, schema: RecordSchema, json: Json, depth: number): unknown {
   const object = requireObject(walk, json, depth);
   const { required, optional } = schema;
@@ -99,6 +120,7 @@ function decodeRecord(walk: Walk, schema: RecordSchema, json: Json, depth: numbe
     }
   }
   requireProperties(walk, required, result, depth);
+  if (schema.exactlyOne !== undefined) requireOne(walk, schema.exactlyOne, result, depth);
   return result;
 }
 
@@ -110,13 +132,25 @@ function requireProperties(walk: Walk, required: Fields, result: object, depth: 
   }
 }
 
-function decodeList(walk: Walk, item: Schema, minItems: number, json: Json, depth: number): unknown {
+function requireOne(walk: Walk, names: readonly string[], result: object, depth: number): void {
+  const present = names.filter((name) => Object.hasOwn(result, name));
+  if (present.length === 1) return;
+  fail(
+    walk,
+    depth,
+    `needs exactly one of ${names.join(", ")}, has ${present.length === 0 ? "none" : present.join(", ")}`,
+  );
+}
+
+function decodeList(walk: Walk, schema: ListSchema, json: Json, depth: number): unknown {
+  const { list, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
   if (!Array.isArray(json)) return mismatch(walk, depth, "a list", json);
   if (json.length < minItems) fail(walk, depth, minItems === 1 ? "must not be empty" : `needs ${minItems} items`);
+  if (json.length > maxItems) fail(walk, depth, `has ${json.length} items, ${maxItems} is the most`);
   const result: unknown[] = [];
   for (let index = 0; index < json.length; index++) {
     walk.trail[depth] = index;
-    result.push(decodeValue(walk, item, json[index]!, depth + 1));
+    result.push(decodeValue(walk, list, json[index]!, depth + 1));
   }
   return result;
 }

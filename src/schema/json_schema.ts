@@ -4,7 +4,7 @@
 // The published form is for those who write documents, and is in three things stricter or laxer than decode():
 // it does not mention that null counts as absent; it leaves the ban on NUL in strings to the decoder; and the bounds
 // of 64-bit integers are the nearest double.
-import { integerRanges, type RecordSchema, type Scalar, type Schema } from "./schema.ts";
+import { integerRanges, type RecordSchema, type Scalar, type Schema, type TextFormats } from "./schema.ts";
 
 /** A JSON Schema document or a part of it. */
 export type JsonSchema = { [keyword: string]: unknown };
@@ -21,11 +21,17 @@ export type JsonSchemaMeta = {
    * definition, its name comes first: "process.args", "process.rlimits[].type", "IdMapping.size".
    */
   descriptions?: { readonly [place: string]: string };
+  /** Examples by place, as for `descriptions`. */
+  examples?: { readonly [place: string]: unknown };
+  /** Those that the schema's texts name. */
+  formats?: TextFormats;
 };
 
 type Writer = {
   readonly names: Map<Schema, string>;
   readonly descriptions: { readonly [place: string]: string };
+  readonly examples: { readonly [place: string]: unknown };
+  readonly formats: TextFormats;
   readonly described: Set<string>;
 };
 
@@ -39,6 +45,8 @@ export function toJsonSchema(schema: Schema, meta: JsonSchemaMeta): JsonSchema {
   const writer: Writer = {
     names: new Map(definitions.map(([name, part]) => [part, name])),
     descriptions: meta.descriptions ?? {},
+    examples: meta.examples ?? {},
+    formats: meta.formats ?? {},
     described: new Set(),
   };
   const document: JsonSchema = {
@@ -64,7 +72,8 @@ function writePart(writer: Writer, schema: Schema, place: string): JsonSchema {
   const description = writer.descriptions[place];
   if (description === undefined) return part;
   writer.described.add(place);
-  return { description, ...part };
+  const example = writer.examples[place];
+  return { description, ...part, ...(example === undefined ? {} : { examples: [example] }) };
 }
 
 function writeSchema(writer: Writer, schema: Schema, place: string): JsonSchema {
@@ -73,9 +82,11 @@ function writeSchema(writer: Writer, schema: Schema, place: string): JsonSchema 
   if ("list" in schema) {
     const list: JsonSchema = { type: "array", items: writePart(writer, schema.list, `${place}[]`) };
     if (schema.minItems !== undefined) list.minItems = schema.minItems;
+    if (schema.maxItems !== undefined) list.maxItems = schema.maxItems;
     return list;
   }
   if ("map" in schema) return { type: "object", additionalProperties: writePart(writer, schema.map, `${place}{}`) };
+  if ("text" in schema) return { type: "string", pattern: writer.formats[schema.text]?.pattern ?? "" };
   if ("oneOf" in schema) return { type: "string", enum: schema.oneOf };
   return { type: "integer", minimum: schema.integer[0], maximum: schema.integer[1] };
 }
@@ -89,6 +100,10 @@ function writeRecord(writer: Writer, schema: RecordSchema, place: string): JsonS
   const required = Object.keys(schema.required);
   if (required.length > 0) record.required = required;
   if (schema.unknown === "reject") record.additionalProperties = false;
+  if (schema.exactlyOne !== undefined) {
+    // The properties again: strict validators want to see what is required.
+    record.oneOf = schema.exactlyOne.map((name) => ({ required: [name], properties: { [name]: true } }));
+  }
   return record;
 }
 

@@ -18,15 +18,35 @@ export type Scalar = "string" | "nonempty_string" | "absolute_path" | "boolean" 
 export type Fields = { readonly [name: string]: Schema };
 
 /** An object with known properties. Others are reported and ignored, or an error where `unknown` is "reject". */
-export type RecordSchema = { readonly required: Fields; readonly optional: Fields; readonly unknown?: "reject" };
+export type RecordSchema = {
+  readonly required: Fields;
+  readonly optional: Fields;
+  readonly unknown?: "reject";
+  /** Of these optional properties, one must be there, and only one. */
+  readonly exactlyOne?: readonly string[];
+};
+
+/** A kind of text beyond the scalars: what a published schema says, and what decode() checks. */
+export type TextFormat = {
+  /** For JSON Schema; may accept more than `accepts` does. */
+  readonly pattern: string;
+  /** Completes "expected ...": `a digest "sha256:HEX"`. */
+  readonly expected: string;
+  readonly accepts: (text: string) => boolean;
+};
+
+/** The formats that a document's schema uses, by name. */
+export type TextFormats = { readonly [name: string]: TextFormat };
 
 export type Schema =
   | Scalar
   | RecordSchema
-  /** A list; `minItems` is 0 unless given. */
-  | { readonly list: Schema; readonly minItems?: number }
+  /** A list; `minItems` is 0 unless given, `maxItems` unbounded. */
+  | { readonly list: Schema; readonly minItems?: number; readonly maxItems?: number }
   /** An object with free property names and values of one kind. */
   | { readonly map: Schema }
+  /** A string without NUL, in a format of the document's own (TextFormats). */
+  | { readonly text: string }
   /** One of these strings. */
   | { readonly oneOf: readonly string[] }
   /** A number between the two, both included and both safe integers. */
@@ -61,7 +81,9 @@ export type Decoded<S extends Schema> = S extends Scalar
         ? { [name: string]: Decoded<V> }
         : S extends { readonly oneOf: readonly (infer V)[] }
           ? V
-          : number;
+          : S extends { readonly text: string }
+            ? string
+            : number;
 
 /** The ranges of the integer kinds. */
 export const integerRanges = {

@@ -2,8 +2,7 @@
 // STATE_ROOT/ID/config.json: what a container was started with. It bounds what `exec` may do later, whatever has become
 // of the bundle and the manifest since.
 import type { Host, Json } from "../host/functions.ts";
-import { type Grants, grantsSchema } from "../manifest/schema.ts";
-import { decode } from "../schema/decode.ts";
+import type { Grants } from "../manifest/schema.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
 import { type Storable, toJsonText } from "./json_text.ts";
@@ -13,6 +12,9 @@ const maxBytes = 32 << 20;
 
 /** `grants`: of the manifest that it was started under; null where nothing was enforced. */
 export type EffectiveConfig = { spec: Spec; grants: Grants | null };
+
+/** As it was written; the grants are decoded where the policy is, which a container without a manifest never loads. */
+export type StoredConfig = { spec: Spec; grants: Json };
 
 function filePath(directory: StateDirectory): string {
   return `${directory.path}/config.json`;
@@ -24,11 +26,8 @@ export function writeEffectiveConfig(host: Host, directory: StateDirectory, conf
 }
 
 /** @throws EdgerunError HOST, CONFIG_INVALID */
-export function readEffectiveConfig(host: Host, directory: StateDirectory): EffectiveConfig {
+export function readEffectiveConfig(host: Host, directory: StateDirectory): StoredConfig {
   const path = filePath(directory);
   const { spec, grants = null } = host.readJson(path, maxBytes) as { [name: string]: Json };
-  return {
-    spec: decodeSpec(spec ?? null, path).spec,
-    grants: grants === null ? null : decode(grantsSchema, grants, path).value,
-  };
+  return { spec: decodeSpec(spec ?? null, path).spec, grants };
 }

@@ -25,7 +25,7 @@ export function realManifests(): Json[] {
     exampleManifest({ grants: { ...many, network: { mode: "host" } } }),
     exampleManifest({
       nbf: exampleManifest().iat,
-      binding: { image: exampleManifest().binding.image, args: ["/bin/meter", "--once"] },
+      binding: { image: exampleManifest().binding.image!, args: ["/bin/meter", "--once"] },
     }),
   ];
   return manifests as unknown as Json[];

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Ajv2020 from "ajv/dist/2020.js";
+import type { Json } from "../../src/host/functions.ts";
+import { decode } from "../../src/schema/decode.ts";
 import { toJsonSchema } from "../../src/schema/json_schema.ts";
 import type { Schema } from "../../src/schema/schema.ts";
 
@@ -71,6 +73,35 @@ test("what toJsonSchema writes is a JSON Schema that accepts and refuses as deco
     { points: good.points },
   ];
   for (const document of bad) assert.equal(validate(document), false, JSON.stringify(document));
+});
+
+test("exactly one of several properties, texts of a format, and lists with a most", () => {
+  const formats = { word: { pattern: "^[a-z]+$", expected: "a word", accepts: (text: string) => text !== "" } };
+  const choice = {
+    required: {},
+    optional: { a: { text: "word" }, b: { list: "u16", maxItems: 1 } },
+    exactlyOne: ["a", "b"],
+    unknown: "reject",
+  } as const satisfies Schema;
+  const validate = new Ajv2020({ strict: true }).compile(toJsonSchema(choice, { ...meta, formats }));
+  const accepts = (json: Json): boolean => {
+    try {
+      decode(choice, json, "doc", "CONFIG_INVALID", formats);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  for (const document of [{ a: "x" }, { b: [1] }, { b: [] }] as Json[]) {
+    assert.deepEqual([accepts(document), validate(document)], [true, true], JSON.stringify(document));
+  }
+  for (const document of [{}, { a: "x", b: [] }, { a: "" }, { a: 1 }, { b: [1, 2] }] as Json[]) {
+    assert.deepEqual([accepts(document), validate(document)], [false, false], JSON.stringify(document));
+  }
+  assert.throws(
+    () => decode(choice, { a: "x\0" }, "doc", "CONFIG_INVALID", formats),
+    /doc: \$\.a: expected a word, found "x\\u0000"/,
+  );
 });
 
 test("a description of a place that is not there is an error", () => {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each key of the host inventory means: for spec/inventory.schema.json and docs/inventory.md. Not on the device.
+import type { Reference } from "../schema/reference.ts";
+
+const point = "what it is on this device; exactly one of device, gpio, sysfs, modbus, socket, mqtt";
+
+export const inventoryReference: Reference = {
+  schema: { means: "the format of this file", example: "edgerun/inventory/v1" },
+  devices: { means: "device nodes by logical name", example: { rs485: { path: "/dev/ttyS1" } } },
+  "devices{}": { means: "one device" },
+  "devices{}.path": { means: "its node; best one that udev keeps stable", example: "/dev/serial/by-id/usb-meter" },
+  accelerators: {
+    means: "GPUs, NPUs and the like by logical name",
+    example: { gpu0: { render: ["/dev/dri/renderD128"] } },
+  },
+  "accelerators{}": { means: "one accelerator" },
+  "accelerators{}.render": { means: "the nodes for computing: what a grant gives", example: ["/dev/dri/renderD128"] },
+  "accelerators{}.all": {
+    means: 'the nodes that a grant with "nodes": "all" gives',
+    example: ["/dev/dri/renderD128", "/dev/dri/card0"],
+  },
+  volumes: { means: "where persistent storage can be, by logical name", example: { data: { directory: "/srv/apps" } } },
+  "volumes{}": { means: "one place; exactly one of directory, blockDevice" },
+  "volumes{}.directory": {
+    means: "a directory of the host; each app gets one of its own below it",
+    example: "/srv/apps",
+  },
+  "volumes{}.blockDevice": { means: "a block device with a file system", example: "/dev/mmcblk0p6" },
+  "volumes{}.limitBytes": { means: "the most that all apps together may be granted here", example: 1073741824 },
+  sensors: {
+    means: "what can be read, by logical name",
+    example: { "board-temp": { sysfs: "/sys/class/hwmon/hwmon0/temp1_input" } },
+  },
+  "sensors{}": { means: point },
+  actuators: {
+    means: "what can be switched, by logical name",
+    example: { relay1: { gpio: { chip: "/dev/gpiochip0", line: 17 } } },
+  },
+  "actuators{}": { means: point },
+  registers: {
+    means: "registers of meters and the like, by logical name",
+    example: { billing: { socket: "/run/meter/billing.sock" } },
+  },
+  "registers{}": { means: point },
+  "Point.device": { means: "a device node", example: "/dev/iio:device0" },
+  "Point.gpio": { means: "one line of a GPIO chip", example: { chip: "/dev/gpiochip0", line: 17 } },
+  "Point.gpio.chip": { means: "the chip's node", example: "/dev/gpiochip0" },
+  "Point.gpio.line": { means: "the line's offset in the chip", example: 17 },
+  "Point.gpio.activeLow": { means: "the line is on when it is low", example: true },
+  "Point.sysfs": { means: "one attribute, a file below /sys", example: "/sys/class/hwmon/hwmon0/temp1_input" },
+  "Point.modbus": {
+    means: "a range of registers behind a serial port",
+    example: { device: "/dev/ttyS1", unit: 3, table: "holding_registers", firstAddress: 100, count: 8 },
+  },
+  "Point.modbus.device": { means: "the serial port's node", example: "/dev/ttyS1" },
+  "Point.modbus.unit": { means: "the address of the unit on the bus", example: 3 },
+  "Point.modbus.table": { means: "which of a unit's four tables", example: "holding_registers" },
+  "Point.modbus.firstAddress": { means: "the first address of the range, counted from 0", example: 100 },
+  "Point.modbus.count": { means: "how many addresses", example: 8 },
+  "Point.modbus.baudRate": { means: "bits per second; 9600 unless given", example: 19200 },
+  "Point.modbus.parity": { means: "none unless given", example: "even" },
+  "Point.socket": { means: "a UNIX socket of a service on the host", example: "/run/meter/billing.sock" },
+  "Point.mqtt": { means: "topics of a broker", example: { broker: "geisa", topic: "site/temperature" } },
+  "Point.mqtt.broker": { means: "a name of `brokers`", example: "geisa" },
+  "Point.mqtt.topic": { means: "what reading it is to subscribe to", example: "site/relay1/state" },
+  "Point.mqtt.controlTopic": { means: "what controlling it is to publish to", example: "site/relay1/set" },
+  interfaces: { means: "network interfaces by logical name", example: { han: { device: "eth1" } } },
+  "interfaces{}": { means: "one interface" },
+  "interfaces{}.device": { means: "its name in the kernel", example: "eth1" },
+  networkClasses: {
+    means: "what the classes of manifests are here: local, operator, internet, or names of your own",
+    example: { local: { interface: "han", prefixes: ["192.0.2.0/24"] } },
+  },
+  "networkClasses{}": { means: "one class" },
+  "networkClasses{}.interface": { means: "a name of `interfaces`: where its packets go", example: "han" },
+  "networkClasses{}.prefixes": {
+    means: "the only destinations of the class; all unless given",
+    example: ["192.0.2.0/24"],
+  },
+  "networkClasses{}.exceptPrefixes": { means: "never destinations of the class", example: ["10.0.0.0/8"] },
+  "networkClasses{}.masquerade": { means: "packets leave with the host's address (NAT)", example: true },
+  "networkClasses{}.nameServers": { means: "who resolves the names of the class", example: ["192.0.2.53"] },
+  proxies: {
+    means: "services of the host that apps without a network can be given",
+    example: { broker: { socket: "/run/mosquitto.sock" } },
+  },
+  "proxies{}": { means: "where it listens; exactly one of socket, tcp" },
+  "Endpoint.socket": { means: "a UNIX socket", example: "/run/mosquitto.sock" },
+  "Endpoint.tcp": { means: "a TCP port of the host", example: { address: "127.0.0.1", port: 1883 } },
+  "Endpoint.tcp.address": { means: "its address", example: "127.0.0.1" },
+  "Endpoint.tcp.port": { means: "its port", example: 1883 },
+  brokers: {
+    means: "MQTT brokers by logical name",
+    example: { geisa: { endpoint: { socket: "/run/mosquitto.sock" } } },
+  },
+  "brokers{}": { means: "one broker" },
+  "brokers{}.endpoint": { means: "where it listens; exactly one of socket, tcp" },
+  "brokers{}.dynamicSecurityFile": {
+    means: "where the access lists for mosquitto's dynamic security go",
+    example: "/var/lib/mosquitto/dynamic-security.json",
+  },
+  cpuSets: { means: "sets of CPUs by logical name", example: { little: "0-3" } },
+  "cpuSets{}": { means: "a list as in cpuset(7)", example: "0-3" },
+  userIds: {
+    means: "the host's ids from which apps get ranges for their user namespaces",
+    example: { firstId: 1000000, count: 655360000 },
+  },
+  "userIds.firstId": { means: "the first one", example: 1000000 },
+  "userIds.count": { means: "how many", example: 655360000 },
+};
