@@ -164,7 +164,7 @@ NATIVE_TESTS := $(patsubst test/native/%.c,build/test/native/%,$(wildcard test/n
 # Always with the sanitizers; libcore.a of the sanitizer build comes from a make of its own.
 build/test/native/%: test/native/%.c build/asan/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined $(INCLUDES) -o $@ $< \
+	$(CC) $(STRICT) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined $(INCLUDES) -isystem $(QUICKJS) -o $@ $< \
 	  build/asan/libcore.a $(LIBRARIES)
 
 ifeq ($(SANITIZE),)

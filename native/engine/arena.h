@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's memory in a short-lived command: taken from the front of one mapping, given back by the exit.
+// The engine's memory in a short-lived command: taken from the front of one mapping, given back by the exit. Freed
+// blocks are used again for others of their size, since pages that are touched for the first time cost the most.
 #pragma once
 #include <quickjs.h>
 #include <stdint.h>
@@ -10,12 +11,16 @@
  */
 #define ARENA_SIZE ((size_t)64 << 20)
 #define ARENA_RESERVE ((size_t)1 << 20)
+/** Of bigger blocks, with their header, none are kept for reuse. */
+#define ARENA_LARGEST_KEPT ((size_t)1024)
 
 struct arena {
 	uint8_t *base;
 	size_t used;
+	size_t populated; // up to here the pages are there
 	size_t limit;
-	uint8_t *last; // the block that ends at `used`, which can grow and shrink in place
+	uint8_t *last;                                 // the block that ends at `used`, which can grow and shrink in place
+	void *free_blocks[ARENA_LARGEST_KEPT / 16 + 1]; // by their footprint in alignment units
 };
 
 /** The allocator for JS_NewRuntime2, whose opaque is the arena. */
