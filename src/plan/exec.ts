@@ -54,7 +54,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...(options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` } as const]),
     ...planTerminal(process, false),
     ...planScheduling(process, linux),
-    ...planCredentials(process, seccomp, warnings),
+    ...planCredentials(process, seccomp, options.preserveFds, warnings),
     ...planExecution(process, seccomp, options.preserveFds),
   ];
   return {

@@ -122,7 +122,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...planNames(spec),
     ...planTerminal(process, ownMounts),
     ...planScheduling(process, linux),
-    ...planCredentials(process, seccomp, warnings),
+    ...planCredentials(process, seccomp, options.preserveFds, warnings),
     // After `start`.
     ...planInnerHooks(spec, "startContainer", { id, bundle }),
     ...planExecution(process, seccomp, options.preserveFds),

@@ -113,11 +113,16 @@ function planIoPriority({ class: ioClass, priority }: IoPriority): Operation {
  * Without noNewPrivileges the seccomp filter needs CAP_SYS_ADMIN, so it is loaded before capabilities are given up;
  * with it, planExecution() loads it as late as possible.
  */
-export function planCredentials(process: Process, seccomp: SeccompPlan | null, warnings: string[]): Operation[] {
+export function planCredentials(
+  process: Process,
+  seccomp: SeccompPlan | null,
+  preserveFds: number,
+  warnings: string[],
+): Operation[] {
   const { user, cwd, args, capabilities = {} } = process;
   const operations: Operation[] = [];
   if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
-  else if (seccomp !== null) operations.push(planFilter(seccomp));
+  else if (seccomp !== null) operations.push(...planFilter(seccomp, preserveFds));
   operations.push(
     ...planHome(process),
     { op: "change_directory", path: cwd, retry: 0 },
@@ -163,16 +168,24 @@ function grantableAmbient(capabilities: Capabilities, warnings: string[]): strin
 
 /** What is left after `start`; startContainer hooks come before it. */
 export function planExecution(process: Process, seccomp: SeccompPlan | null, preserveFds: number): Operation[] {
-  // Descriptors first: a profile that is older than close_range(2) does not allow it.
-  const operations: Operation[] = [{ op: "close_descriptors", first: 3 + preserveFds }];
-  if (seccomp !== null && process.noNewPrivileges === true) operations.push(planFilter(seccomp));
+  const operations: Operation[] = [];
+  if (seccomp === null) operations.push(planClosing(preserveFds));
+  else if (process.noNewPrivileges === true) operations.push(...planFilter(seccomp, preserveFds));
   operations.push({ op: "exec", args: process.args, env: planEnvironment(process) });
   return operations;
 }
 
-/** The filter is compiled, and filled in, by the lifecycle: LaunchPlan.seccomp. */
-function planFilter({ flags }: SeccompPlan): Operation {
-  return { op: "load_seccomp", filter: new Uint8Array(0), flags };
+/** What init opens later is close-on-exec from the start. */
+function planClosing(preserveFds: number): Operation {
+  return { op: "close_descriptors", first: 3 + preserveFds };
+}
+
+/**
+ * The filter is compiled, and filled in, by the lifecycle: LaunchPlan.seccomp. Descriptors come first: a profile that
+ * is older than close_range(2) does not allow it.
+ */
+function planFilter({ flags }: SeccompPlan, preserveFds: number): Operation[] {
+  return [planClosing(preserveFds), { op: "load_seccomp", filter: new Uint8Array(0), flags }];
 }
 
 /** process.env; of several values for a name the last one counts. */

@@ -83,4 +83,7 @@ test("the filter is loaded last with noNewPrivileges, and before capabilities ar
   assert.ok(late.includes("no_new_privileges"));
   const early = order(false);
   assert.ok(early.indexOf("load_seccomp") < early.indexOf("limit_capability_bounds"));
+  // A profile that is older than close_range(2) would forbid it.
+  assert.equal(early.indexOf("close_descriptors"), early.indexOf("load_seccomp") - 1);
+  assert.equal(early.filter((op) => op === "close_descriptors").length, 1);
 });
