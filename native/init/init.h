@@ -70,8 +70,27 @@ void refuse_inside_proc(int target_fd, const char *path);
 /** The host's procfs, verified to be one (O_PATH). Fails the start otherwise. */
 int open_host_proc(void);
 
-// system calls that libc has no wrapper for (syscalls.c)
 struct mount_attr;
+
+// mounts.c
+void set_attributes(int fd, const char *what, unsigned flags, struct mount_attr attributes);
+/** MS_* flags; MS_REC: of everything below, too. */
+void set_propagation(int fd, const char *what, uint32_t propagation);
+
+// filesystems.c
+/** A new file system as a detached mount. mode: one more option, or empty. Fails the start if it can't be made. */
+int create_filesystem(const struct op_mount_filesystem *op, const char *mode);
+/**
+ * Where a view of the kernel goes, /proc or /sys. A link would leave the real one without its masks (CVE-2019-19921,
+ * CVE-2023-27561).
+ */
+int open_kernel_view_target(const char *type, const char *target);
+
+// copy_up.c
+/** Copies what the directory `name` holds into another one, which is empty. Fails the start if it can't. */
+void copy_directory(int from_fd, int to_fd, const char *name);
+
+// system calls that libc has no wrapper for (syscalls.c)
 int sys_open_tree(int dirfd, const char *path, unsigned flags);
 int sys_move_mount(int from, int to);
 int sys_mount_setattr(int fd, unsigned flags, const struct mount_attr *attributes);
@@ -92,7 +111,9 @@ void do_set_propagation(const struct op_set_propagation *op);
 void do_open_root(const struct op_open_root *op);
 void do_mount_filesystem(const struct op_mount_filesystem *op);
 void do_mount_bind(const struct op_mount_bind *op, int source_fd);
+void do_mount_by_flags(const struct op_mount_by_flags *op);
 void do_remount(const struct op_remount *op);
+void do_reconfigure_filesystem(const struct op_reconfigure_filesystem *op);
 void do_make_directory(const struct op_make_directory *op);
 void do_make_symlink(const struct op_make_symlink *op);
 void do_make_device(const struct op_make_device *op);

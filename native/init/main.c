@@ -64,8 +64,12 @@ static void carry_out(const struct operation *op)
 		return do_mount_filesystem(op->fields);
 	case OP_MOUNT_BIND:
 		return do_mount_bind(op->fields, op->source_fd);
+	case OP_MOUNT_BY_FLAGS:
+		return do_mount_by_flags(op->fields);
 	case OP_REMOUNT:
 		return do_remount(op->fields);
+	case OP_RECONFIGURE_FILESYSTEM:
+		return do_reconfigure_filesystem(op->fields);
 	case OP_MAKE_DIRECTORY:
 		return do_make_directory(op->fields);
 	case OP_MAKE_SYMLINK:

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -16,6 +17,8 @@
 
 /** Renames below the root make openat2 answer EAGAIN; a hostile renamer must not stall a start for ever. */
 #define MAX_ATTEMPTS 1024
+/** As in the kernel. */
+#define MAX_LINKS 40
 
 int open_in_root(const char *path, uint64_t flags, uint64_t extra_resolve)
 {
@@ -52,20 +55,72 @@ static const char *split_path(const char *path, char parent[4096])
 	return name;
 }
 
-/** One more directory of a path that is made from the top down; takes parent_fd over. */
+/**
+ * Where the first `length` bytes of `path` name a link, puts the link's value in their place and returns 1. For links
+ * that lead nowhere yet: what they name is made, as if somebody had gone through them. The kernel resolves the result
+ * within the root, like every other path.
+ */
+static int follow_link(char path[4096], size_t length)
+{
+	char link[4096], value[4096], joined[4096];
+	memcpy(link, path, length);
+	link[length] = 0;
+	int fd = open_in_root(link, O_PATH | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return 0;
+	ssize_t size = readlinkat(fd, "", value, sizeof value - 1);
+	close(fd);
+	if (size <= 0)
+		return 0; // not a link (EINVAL, ENOENT)
+	value[size] = 0;
+	while (length > 0 && link[length - 1] != '/')
+		length--;
+	link[length] = 0;
+	int used = snprintf(joined, sizeof joined, "%s%s%s", value[0] == '/' ? "" : link, value, path + strlen(link) + strcspn(path + strlen(link), "/"));
+	if (used < 0 || (size_t)used >= sizeof joined)
+		fail(ENAMETOOLONG, "path \"%.200s...\"", path);
+	memcpy(path, joined, (size_t)used + 1);
+	return 1;
+}
+
+/** One more directory of a path that is made from the top down; -1 and ENOENT where it is a link that leads nowhere. */
 static int make_next_directory(int parent_fd, const char *path, mode_t mode)
 {
 	char parent[4096];
 	const char *name = split_path(path, parent);
 	if (mkdirat(parent_fd, name, mode) != 0 && errno != EEXIST)
 		fail(errno, "make directory \"%s\" below the root", path);
-	close(parent_fd);
 	// Not opened by name below parent_fd: what another process put there meanwhile may be a link, which the kernel
 	// resolves within the root.
 	int fd = open_in_root(path, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0)
+	if (fd < 0 && errno != ENOENT)
 		fail(errno, "open \"%s\" below the root", path);
 	return fd;
+}
+
+/** Makes what is missing; -1 where `path` was changed to go round a link that leads nowhere. */
+static int make_directories(char path[4096], mode_t mode)
+{
+	char prefix[4096];
+	int parent_fd = open_in_root("/", O_PATH | O_DIRECTORY, 0);
+	if (parent_fd < 0)
+		fail(errno, "open the root");
+	for (size_t end = 1; parent_fd >= 0; end++) {
+		if ((path[end] == '/' || path[end] == 0) && path[end - 1] != '/') {
+			memcpy(prefix, path, end);
+			prefix[end] = 0;
+			int fd = open_in_root(prefix, O_PATH | O_DIRECTORY, 0);
+			if (fd < 0 && errno != ENOENT)
+				fail(errno, "open \"%s\" below the root", prefix);
+			if (fd < 0 && (fd = make_next_directory(parent_fd, prefix, mode)) < 0 && !follow_link(path, end))
+				fail(ENOENT, "open \"%s\" below the root", prefix);
+			close(parent_fd);
+			parent_fd = fd;
+		}
+		if (path[end] == 0)
+			break;
+	}
+	return parent_fd;
 }
 
 int make_directories_in_root(const char *path, mode_t mode)
@@ -75,28 +130,15 @@ int make_directories_in_root(const char *path, mode_t mode)
 		return fd;
 	if (errno != ENOENT)
 		fail(errno, "open \"%s\" below the root", path);
-	char prefix[4096];
+	char current[4096];
 	size_t length = strlen(path);
-	if (length >= sizeof prefix || path[0] != '/')
+	if (length >= sizeof current || path[0] != '/')
 		fail(EINVAL, "path \"%.200s...\"", path);
-	int parent_fd = open_in_root("/", O_PATH | O_DIRECTORY, 0);
-	if (parent_fd < 0)
-		fail(errno, "open the root");
-	for (size_t end = 1; end <= length; end++) {
-		if ((path[end] != '/' && path[end] != 0) || path[end - 1] == '/')
-			continue;
-		memcpy(prefix, path, end);
-		prefix[end] = 0;
-		fd = open_in_root(prefix, O_PATH | O_DIRECTORY, 0);
-		if (fd < 0 && errno != ENOENT)
-			fail(errno, "open \"%s\" below the root", prefix);
-		if (fd < 0)
-			fd = make_next_directory(parent_fd, prefix, mode);
-		else
-			close(parent_fd);
-		parent_fd = fd;
-	}
-	return parent_fd;
+	memcpy(current, path, length + 1);
+	for (int links = 0; links < MAX_LINKS; links++)
+		if ((fd = make_directories(current, mode)) >= 0)
+			return fd;
+	fail(ELOOP, "open \"%s\" below the root", path);
 }
 
 int open_parent_in_root(const char *path, const char **name)
@@ -117,19 +159,33 @@ void refuse_root(int fd, const char *path)
 		fail(0, "\"%s\" is the container's root: nothing can be mounted over it", path);
 }
 
+/** An empty file, with the directories above it. */
+static void make_file(const char *path)
+{
+	const char *name;
+	int parent_fd = open_parent_in_root(path, &name);
+	int created = openat(parent_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
+	if (created < 0 && errno != EEXIST)
+		fail(errno, "make file \"%s\" below the root", path);
+	if (created >= 0)
+		close(created);
+	close(parent_fd);
+}
+
 /** For a mount of a file. */
 static int open_file_target(const char *path)
 {
 	int fd = open_in_root(path, O_PATH, 0);
 	if (fd < 0 && errno == ENOENT) {
-		const char *name;
-		int parent_fd = open_parent_in_root(path, &name);
-		int created = openat(parent_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-		if (created < 0 && errno != EEXIST)
-			fail(errno, "make file \"%s\" below the root", path);
-		if (created >= 0)
-			close(created);
-		close(parent_fd);
+		char current[4096];
+		size_t length = strlen(path);
+		if (length >= sizeof current)
+			fail(ENAMETOOLONG, "path \"%.200s...\"", path);
+		memcpy(current, path, length + 1);
+		for (int links = 0; follow_link(current, strlen(current)); links++)
+			if (links == MAX_LINKS)
+				fail(ELOOP, "open \"%s\" below the root", path);
+		make_file(current);
 		fd = open_in_root(path, O_PATH, 0);
 	}
 	if (fd < 0)

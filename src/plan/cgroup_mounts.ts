@@ -12,6 +12,7 @@ import {
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
 } from "./constants.ts";
+import { planChange } from "./filesystems.ts";
 import { attributeFields, filesystemOption } from "./mount_options.ts";
 import type { MountContext, ParsedMount } from "./mounts.ts";
 import { hasNamespace } from "./namespaces.ts";
@@ -41,10 +42,12 @@ export function planCgroupMount(parsed: ParsedMount, context: MountContext): Ope
       type: "tmpfs",
       source: "tmpfs",
       target,
-      data: ["mode=755"],
+      data: ["mode=755", ...(context.mountLabel === "" ? [] : [`context=${context.mountLabel}`])],
       attributes: hardened,
       superFlags: 0,
       propagation,
+      inheritMode: 0,
+      copyUp: 0,
     },
   ];
   for (const [index, { mount }] of context.cgroups.entries()) {
@@ -56,13 +59,7 @@ export function planCgroupMount(parsed: ParsedMount, context: MountContext): Ope
     }
   }
   if (options.readOnly) {
-    operations.push({
-      op: "remount",
-      target,
-      attributesSet: hardened | MOUNT_ATTR_RDONLY,
-      attributesClear: 0,
-      propagation: 0,
-    });
+    operations.push(planChange(target, { attributesSet: hardened | MOUNT_ATTR_RDONLY }));
   }
   return operations;
 }
@@ -93,5 +90,7 @@ function planHierarchy(parsed: ParsedMount, context: MountContext, index: number
     attributes: hardened | options.own.set | options.tree.set,
     superFlags: 0,
     propagation,
+    inheritMode: 0,
+    copyUp: 0,
   };
 }

@@ -27,6 +27,8 @@ export const MS_RDONLY = 0x1;
 export const MS_SYNCHRONOUS = 0x10;
 export const MS_MANDLOCK = 0x40;
 export const MS_DIRSYNC = 0x80;
+export const MS_SILENT = 0x8000;
+export const MS_I_VERSION = 0x800000;
 export const MS_LAZYTIME = 0x2000000;
 
 /** mount(2): propagation. */

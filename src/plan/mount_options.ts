@@ -14,11 +14,13 @@ import {
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
   MS_DIRSYNC,
+  MS_I_VERSION,
   MS_LAZYTIME,
   MS_MANDLOCK,
   MS_PRIVATE,
   MS_REC,
   MS_SHARED,
+  MS_SILENT,
   MS_SLAVE,
   MS_SYNCHRONOUS,
   MS_UNBINDABLE,
@@ -42,6 +44,8 @@ export type MountOptions = {
   propagation: number[];
   /** MS_* flags of the super block. */
   superFlags: number;
+  /** Those that were taken back: they count where a file system is remounted. */
+  superCleared: number;
   /** Options of the file system. */
   data: string[];
   /** Options that this version does not carry out. */
@@ -85,24 +89,25 @@ const propagations: { readonly [option: string]: number } = {
   runbindable: MS_UNBINDABLE | MS_REC,
 };
 
-/** What fsconfig(2) knows for every file system, beside "ro". */
+/** What every file system knows, beside "ro". */
 const superFlags: { readonly [option: string]: number } = {
   sync: MS_SYNCHRONOUS,
   dirsync: MS_DIRSYNC,
   lazytime: MS_LAZYTIME,
   mand: MS_MANDLOCK,
+  silent: MS_SILENT,
+  iversion: MS_I_VERSION,
 };
 /** Options that take such a flag back. */
 const superFlagsCleared: { readonly [option: string]: number } = {
   async: MS_SYNCHRONOUS,
   nolazytime: MS_LAZYTIME,
   nomand: MS_MANDLOCK,
+  loud: MS_SILENT,
+  noiversion: MS_I_VERSION,
 };
 
-/** `defaults` asks for nothing. `silent` and `loud` set only how much mount(2) logs, and fsconfig(2) has no such mode. */
-const withoutEffect = ["defaults", "silent", "loud", "noiversion"];
-/** idmap, ridmap: mapped mounts. iversion: fsconfig(2) has no such flag (ext4, xfs and btrfs always count versions). */
-const notCarriedOut = ["idmap", "ridmap", "iversion"];
+const notCarriedOut = ["idmap", "ridmap"];
 
 /** Every mount option that is more than a word for the file system; for `features`. Sorted. */
 export function listMountOptions(): string[] {
@@ -113,10 +118,11 @@ export function listMountOptions(): string[] {
     ...Object.keys(propagations),
     ...Object.keys(superFlags),
     ...Object.keys(superFlagsCleared),
-    ...withoutEffect,
     "bind",
+    "defaults",
     "rbind",
     "remount",
+    "tmpcopyup",
   ].sort();
 }
 
@@ -137,6 +143,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     tree: { set: 0, clear: 0 },
     propagation: [],
     superFlags: 0,
+    superCleared: 0,
     data: [],
     refused: [],
   };
@@ -165,11 +172,13 @@ function readOption(parsed: MountOptions, option: string): void {
   const superFlag = lookUp(superFlags, option);
   if (superFlag !== undefined) {
     parsed.superFlags |= superFlag;
+    parsed.superCleared &= ~superFlag;
     return;
   }
   const cleared = lookUp(superFlagsCleared, option);
   if (cleared !== undefined) {
     parsed.superFlags &= ~cleared;
+    parsed.superCleared |= cleared;
     return;
   }
   switch (option) {
@@ -184,13 +193,37 @@ function readOption(parsed: MountOptions, option: string): void {
     case "tmpcopyup":
       parsed.copyUp = true;
       return;
+    case "defaults":
+      return;
   }
-  if (withoutEffect.includes(option)) return;
   if (notCarriedOut.includes(option) || option.startsWith("idmap=") || option.startsWith("ridmap=")) {
     parsed.refused.push(option);
-  } else if (option !== "") {
-    parsed.data.push(option);
+  } else {
+    for (const datum of splitData(option)) parsed.data.push(datum);
   }
+}
+
+/**
+ * One entry may hold several options, as in fstab(5): "size=64k,mode=700". A comma after a backslash (overlay) or
+ * between double quotes (SELinux: `context="...:s0:c1,c2"`) is none of these commas; the quotes are only for that, and
+ * fall away.
+ */
+function splitData(option: string): string[] {
+  const parts: string[] = [];
+  let part = "";
+  let quoted = false;
+  for (let at = 0; at < option.length; at++) {
+    const character = option[at];
+    if (character === '"') quoted = !quoted;
+    else if (character === "\\") part += option.slice(at, ++at + 1);
+    else if (character !== "," || quoted) part += character;
+    else {
+      parts.push(part);
+      part = "";
+    }
+  }
+  parts.push(part);
+  return parts.filter((datum) => datum !== "");
 }
 
 /** An option may have the name of something that every object has ("constructor"). */
@@ -219,8 +252,21 @@ export function attributeFields({ own, tree }: MountOptions): {
   };
 }
 
-/** The first option that only a file system can have, for mounts that are none; undefined where there is none. */
+/**
+ * The first option that only a file system can have, for mounts that are none; undefined where there is none.
+ * `silent` is not one of them: it only keeps the kernel from logging.
+ */
 export function filesystemOption(parsed: MountOptions, options: readonly string[] = []): string | undefined {
   if (parsed.data.length > 0) return parsed.data[0];
-  return parsed.superFlags === 0 ? undefined : options.find((option) => lookUp(superFlags, option) !== undefined);
+  if (parsed.copyUp) return "tmpcopyup";
+  return options.find((option) => ((lookUp(superFlags, option) ?? 0) & parsed.superFlags & ~MS_SILENT) !== 0);
+}
+
+/** The words of fsconfig(2) for what a remount changes in the super block. */
+export function superFlagWords({ superFlags: set, superCleared: cleared }: MountOptions): string[] {
+  const words = Object.keys(superFlags).filter((word) => (superFlags[word]! & set & ~MS_SILENT) !== 0);
+  const clearing = Object.keys(superFlagsCleared).filter(
+    (word) => (superFlagsCleared[word]! & cleared & ~MS_SILENT) !== 0,
+  );
+  return [...words, ...clearing];
 }

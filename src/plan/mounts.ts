@@ -4,8 +4,15 @@
 import type { Mount, Spec } from "../spec/config.ts";
 import { isCgroupMount, planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
-import { CLONE_NEWNS, MOUNT_ATTR_RDONLY, MS_RDONLY } from "./constants.ts";
-import { attributeFields, filesystemOption, type MountOptions, parseMountOptions } from "./mount_options.ts";
+import { CLONE_NEWNS, MS_I_VERSION } from "./constants.ts";
+import { planChange, planFilesystem, planFurtherPropagation } from "./filesystems.ts";
+import {
+  attributeFields,
+  filesystemOption,
+  type MountOptions,
+  parseMountOptions,
+  superFlagWords,
+} from "./mount_options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath, isWithin } from "./paths.ts";
@@ -21,7 +28,9 @@ export type MountContext = {
 };
 
 /**
- * What mounts become. `early` needs no cgroups: it is made while the host side still makes them. `late` comes after everything that is still made in the tree: read-only that has to wait.
+ * What mounts become. `early` needs no cgroups: it is made while the host side still makes them, and where no device
+ * rules hold yet, which are for the container and not for file systems on devices. `late` comes after everything that
+ * is still made in the tree: read-only that has to wait.
  */
 export type MountPlan = { early: Operation[]; operations: Operation[]; late: Operation[] };
 
@@ -37,7 +46,7 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Mou
     throw unsupported("mounts", "without a mount namespace of its own, a container's mounts would stay on the host");
   }
   const plan: MountPlan = { early: [], operations: [], late: [] };
-  let seesCgroups = false;
+  const waiting: string[] = [];
   for (const [index, mount] of mounts.entries()) {
     const jsonPath = `mounts[${index}]`;
     const parsed = {
@@ -47,9 +56,16 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Mou
       options: parseMountOptions(mount.options ?? []),
     };
     checkMount(parsed);
-    seesCgroups ||= mount.type === "cgroup" || mount.type === "cgroup2";
-    if (seesCgroups) planMount(plan, parsed, context);
-    else planMount({ early: [], operations: plan.early, late: plan.late }, parsed, context);
+    const { target } = parsed;
+    if (
+      mount.type === "cgroup" ||
+      mount.type === "cgroup2" ||
+      // The order of the list counts for mounts on top of each other.
+      waiting.some((other) => isWithin(other, target) || isWithin(target, other))
+    ) {
+      waiting.push(target);
+      planMount(plan, parsed, context);
+    } else planMount({ early: [], operations: plan.early, late: plan.late }, parsed, context);
   }
   return plan;
 }
@@ -69,7 +85,6 @@ function isBind(mount: Mount, options: MountOptions): boolean {
 function checkMount({ mount, jsonPath, target, options }: ParsedMount): void {
   const refused = options.refused[0];
   if (refused !== undefined) throw unsupported(`${jsonPath}.options`, `"${refused}" is not in this version`);
-  if (options.copyUp) throw unsupported(`${jsonPath}.options`, `"tmpcopyup" is not in this version`);
   if (mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
     throw unsupported(
       `${jsonPath}.${mount.uidMappings !== undefined ? "uidMappings" : "gidMappings"}`,
@@ -121,11 +136,8 @@ function planMount(plan: MountPlan, parsed: ParsedMount, context: MountContext):
 function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedMount, bundle: string): void {
   const source = mount.source ?? "";
   if (source === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
-  // The kernel would ignore both without a word.
   const ignored = filesystemOption(options, mount.options);
-  if (ignored !== undefined) {
-    throw invalid(`${jsonPath}.options`, `"${ignored}" is an option of a file system; a bind mount can't set it`);
-  }
+  if (ignored !== undefined) refuseFilesystemOption(jsonPath, ignored);
   plan.operations.push({
     op: "mount_bind",
     source: source.startsWith("/") ? source : `${bundle}/${source}`,
@@ -134,64 +146,25 @@ function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedM
     ...attributeFields(options),
     propagation: options.propagation[0] ?? 0,
   });
-  planFurtherPropagation(plan, target, options);
+  plan.operations.push(...planFurtherPropagation(target, options));
 }
 
-// File systems that are read-only only by the mount's attribute, not in their super block: what they show is the kernel's, or still to be filled.
-const kernelFilesystems = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2", "securityfs", "debugfs", "bpf"];
-/** SELinux can't label these (the kernel does). */
-const unlabelled = ["proc", "sysfs"];
-
-function planFilesystem(plan: MountPlan, { mount, target, options }: ParsedMount, type: string, label: string): void {
-  const data = [...options.data];
-  const inSuperBlock = options.readOnly && !kernelFilesystems.includes(type);
-  if (label !== "" && !unlabelled.includes(type)) data.push(`context=${label}`);
-  // A mount that is new has nothing to clear and nothing below it, so both kinds of attributes are the same.
-  let attributes = (options.own.set & ~options.tree.clear) | options.tree.set;
-  // Mount points and device nodes may still be made in these, so they turn read-only at the end.
-  const late = (attributes & MOUNT_ATTR_RDONLY) !== 0 && (type === "tmpfs" || target === "/dev");
-  if (late) {
-    attributes &= ~MOUNT_ATTR_RDONLY;
-    plan.late.push({
-      op: "remount",
-      target,
-      attributesSet: MOUNT_ATTR_RDONLY,
-      attributesClear: 0,
-      propagation: 0,
-    });
-  }
-  const source = mount.source ?? "";
-  plan.operations.push({
-    op: "mount_filesystem",
-    type,
-    source: source === "" ? type : source,
-    target,
-    data,
-    attributes,
-    superFlags: options.superFlags | (inSuperBlock ? MS_RDONLY : 0),
-    propagation: options.propagation[0] ?? 0,
-  });
-  planFurtherPropagation(plan, target, options);
-}
-
+/** An existing mount, and where it is not one of a bind mount, the options of its file system. */
 function planRemount(plan: MountPlan, { mount, jsonPath, target, options }: ParsedMount): void {
   const ignored = filesystemOption(options, mount.options);
-  if (ignored !== undefined || options.tree.set !== 0 || options.tree.clear !== 0) {
-    throw unsupported(`${jsonPath}.options`, "remount changes only the attributes of the mount itself in this version");
+  if (isBind(mount, options) && ignored !== undefined) refuseFilesystemOption(jsonPath, ignored);
+  plan.operations.push(
+    planChange(target, { ...attributeFields(options), propagation: options.propagation[0] ?? 0 }),
+    ...planFurtherPropagation(target, options),
+  );
+  if (((options.superFlags | options.superCleared) & MS_I_VERSION) !== 0) {
+    throw unsupported(`${jsonPath}.options`, "a remount can't change iversion");
   }
-  plan.operations.push({
-    op: "remount",
-    target,
-    attributesSet: options.own.set,
-    attributesClear: options.own.clear,
-    propagation: options.propagation[0] ?? 0,
-  });
-  planFurtherPropagation(plan, target, options);
+  const data = [...superFlagWords(options), ...options.data];
+  if (data.length > 0) plan.operations.push({ op: "reconfigure_filesystem", target, data });
 }
 
-/** One propagation change is one system call; "slave" and then "shared" is both. */
-function planFurtherPropagation(plan: MountPlan, target: string, { propagation }: MountOptions): void {
-  for (const flags of propagation.slice(1)) {
-    plan.operations.push({ op: "remount", target, attributesSet: 0, attributesClear: 0, propagation: flags });
-  }
+// The kernel would ignore it without a word.
+function refuseFilesystemOption(jsonPath: string, option: string): never {
+  throw invalid(`${jsonPath}.options`, `"${option}" is an option of a file system; a bind mount can't set it`);
 }

@@ -56,8 +56,24 @@ export const operations = {
       attributes: "u64",
       superFlags: "u32",
       propagation: "u32",
+      inheritMode: "u32",
+      copyUp: "u32",
     },
-    doc: "A new file system: fsopen, fsconfig for each datum, fsmount with the attributes (MOUNT_ATTR_*), move_mount.",
+    doc: "A new file system: fsopen, fsconfig for each datum, fsmount with the attributes (MOUNT_ATTR_*), move_mount. inheritMode: with `mode=` of the directory that it is mounted on, if that was there. copyUp: with a copy of what that directory holds.",
+  },
+  mount_by_flags: {
+    code: 15,
+    fields: {
+      type: "str",
+      source: "str",
+      target: "str",
+      data: "strs",
+      attributes: "u64",
+      superFlags: "u32",
+      inheritMode: "u32",
+      copyUp: "u32",
+    },
+    doc: "As mount_filesystem, by mount(2): for what fsconfig(2) has no word for (silent, iversion) and for options of more than 255 bytes, which it does not take.",
   },
   mount_bind: {
     code: 13,
@@ -75,8 +91,20 @@ export const operations = {
   },
   remount: {
     code: 14,
-    fields: { target: "str", attributesSet: "u64", attributesClear: "u64", propagation: "u32" },
-    doc: "Change the attributes of an existing mount.",
+    fields: {
+      target: "str",
+      attributesSet: "u64",
+      attributesClear: "u64",
+      recursiveSet: "u64",
+      recursiveClear: "u64",
+      propagation: "u32",
+    },
+    doc: "Change the attributes of an existing mount; the recursive ones also of every mount below it.",
+  },
+  reconfigure_filesystem: {
+    code: 28,
+    fields: { target: "str", data: "strs" },
+    doc: "Change options of the file system that is mounted there: fspick, fsconfig for each datum.",
   },
   make_directory: { code: 16, fields: { target: "str", mode: "u32" }, doc: "A directory, with its parents." },
   make_symlink: {

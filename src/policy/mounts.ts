@@ -36,6 +36,8 @@ function limitMount(asked: Mount, grants: Grants, decisions: Decision[]): Mount 
   const mount = { ...asked, destination: plainPath(`/${asked.destination}`) };
   // Compared as text, so it must be in the one form that has no other meaning.
   if (!isPlainPath(mount.destination)) return deny(mount, "-", "base: plain paths", decisions);
+  // It would undo what is granted here of the mount that is there: read-only, nodev.
+  if (mount.options?.includes("remount")) return deny(mount, "-", "base: no remounts", decisions);
   if (isBind(mount)) return limitBind({ ...mount, source: plainPath(mount.source ?? "") }, grants, decisions);
   const base = baseMounts().find((one) => one.destination === mount.destination);
   if (base?.types.includes(mount.type ?? "")) {

@@ -346,11 +346,6 @@ test("the root has the propagation that rootfsPropagation says", lacking({ runc:
   );
 });
 
-test("tmpcopyup keeps what the tmpfs hides", lacking({ edgerun: "tmpcopyup is not in this version" }), () => {
-  const change = add({ destination: "/etc", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] });
-  assert.match(ws.output("cat /etc/passwd && touch /etc/new", change), /^root:/);
-});
-
 test("nosymfollow is set", lacking({ crun: "hands it to the file system" }), () => {
   assert.ok(mountAt("/tmp", add(bind(volume(), "/tmp", "nosymfollow"))).options.includes("nosymfollow"));
 });

@@ -196,6 +196,8 @@ for (const type of ["cgroup", "cgroup2"]) {
       attributes: 0,
       superFlags: 0,
       propagation: 0,
+      inheritMode: 0,
+      copyUp: 0,
     });
     assert.equal(mount!.attributes & 0xf, 0xf, "ro, nosuid, nodev, noexec");
   });

@@ -67,9 +67,14 @@ test("every option that the specification says MUST be known is known, and none 
     "runbindable rw shared silent slave strictatime suid sync unbindable";
   for (const option of must.split(" ")) {
     assert.deepEqual(parseMountOptions([option]).data, [], option);
-    if (option !== "iversion") assert.ok(listMountOptions().includes(option), option);
+    assert.ok(listMountOptions().includes(option), option);
   }
-  assert.deepEqual(parseMountOptions(["iversion", "idmap", "ridmap=x"]).refused, ["iversion", "idmap", "ridmap=x"]);
+  assert.deepEqual(parseMountOptions(["idmap", "ridmap=x"]).refused, ["idmap", "ridmap=x"]);
+});
+
+test("one entry may hold several options; quotes and backslashes keep commas", () => {
+  const { data } = parseMountOptions(["size=64k,mode=700,", 'context="u:r:t:s0:c1,c2"', "lowerdir=/a\\,b:/c"]);
+  assert.deepEqual(data, ["size=64k", "mode=700", "context=u:r:t:s0:c1,c2", "lowerdir=/a\\,b:/c"]);
 });
 
 test("what only the file system knows goes to it as it is", () => {
@@ -126,10 +131,56 @@ test("a read-only tmpfs turns read-only late", () => {
 });
 
 test("the remount option changes an existing mount", () => {
-  const plan = planOne({ destination: "/dev", type: "tmpfs", options: ["remount", "ro", "exec"] });
+  const plan = planOne({ destination: "/dev", type: "tmpfs", options: ["remount", "ro", "exec", "rnosuid"] });
   assert.deepEqual(pick(plan, "remount"), [
-    { op: "remount", target: "/dev", attributesSet: RDONLY, attributesClear: NOEXEC, propagation: 0 },
+    {
+      op: "remount",
+      target: "/dev",
+      attributesSet: RDONLY,
+      attributesClear: NOEXEC,
+      recursiveSet: NOSUID,
+      recursiveClear: 0,
+      propagation: 0,
+    },
   ]);
+  assert.deepEqual(pick(plan, "reconfigure_filesystem"), []);
+});
+
+test("options of the file system are changed by a remount, too, but not by one of a bind mount", () => {
+  const plan = planOne({ destination: "/dev", type: "tmpfs", options: ["remount", "size=1m", "sync", "nolazytime"] });
+  assert.deepEqual(pick(plan, "reconfigure_filesystem"), [
+    { op: "reconfigure_filesystem", target: "/dev", data: ["sync", "nolazytime", "size=1m"] },
+  ]);
+  assert.throws(() => planOne({ destination: "/dev", options: ["bind", "remount", "size=1m"] }), /"size=1m"/);
+});
+
+test("mount(2) is called for what only it can do", () => {
+  const long = `lowerdir=${"/layer:".repeat(60)}/last`;
+  for (const [options, superFlags] of [
+    [["silent"], 0x8000],
+    [["iversion"], 0x800000],
+    [[long], 0],
+  ] as const) {
+    const plan = planOne({ destination: "/a", type: "overlay", source: "overlay", options: [...options, "shared"] });
+    assert.equal(pick(plan, "mount_by_flags")[0]?.superFlags, superFlags);
+    assert.equal(pick(plan, "remount")[0]?.propagation, 0x100000);
+  }
+  for (const options of [["silent", "loud"], ["iversion", "noiversion"], [`lowerdir=${"/x".repeat(127)}`]]) {
+    assert.deepEqual(pick(planOne({ destination: "/a", type: "overlay", options }), "mount_by_flags"), []);
+  }
+  const wide = planOne({ destination: "/a", type: "overlay", options: [`lowerdir=/${"\u00e9".repeat(128)}`] });
+  assert.equal(pick(wide, "mount_by_flags").length, 1, "bytes count, not characters");
+});
+
+test("a tmpfs takes the mode of the directory below it, unless it is told one", () => {
+  for (const [options, inheritMode] of [
+    [[], 1],
+    [["tmpcopyup"], 1],
+    [["size=1m,mode=700"], 0],
+  ] as const) {
+    const plan = planOne({ destination: "/a", type: "tmpfs", options: [...options] });
+    assert.equal(pick(plan, "mount_filesystem")[0]?.inheritMode, inheritMode);
+  }
 });
 
 test("cgroup without a namespace: the container's own directories, links for shared hierarchies, then read-only", () => {
@@ -157,6 +208,17 @@ test("cgroup without a namespace: the container's own directories, links for sha
   assert.equal(pick(plan, "remount")[0]?.attributesSet, RDONLY | NOSUID | NODEV | NOEXEC);
 });
 
+test("what is not on top of a cgroup mount, or below it, is mounted before the cgroups are joined", () => {
+  const cgroup = { destination: "/sys/fs/cgroup", type: "cgroup" };
+  const tmpfs = (destination: string) => ({ destination, type: "tmpfs" });
+  const mounts = [tmpfs("/a"), cgroup, tmpfs("/b"), tmpfs("/sys/fs/cgroup/x"), tmpfs("/sys"), tmpfs("/sys/y")];
+  const { operations } = launch(smallSpec({ mounts }));
+  const join = operations.findIndex(({ op }) => op === "join_cgroup");
+  const isEarly = (target: string) =>
+    operations.findIndex((one) => one.op === "mount_filesystem" && one.target === target) < join;
+  assert.deepEqual(["/a", "/b", "/sys/fs/cgroup/x", "/sys", "/sys/y"].map(isEarly), [true, true, false, false, false]);
+});
+
 test("cgroup with a namespace: each hierarchy is mounted anew", () => {
   const namespaces = [{ type: "mount" }, { type: "cgroup" }];
   const plan = planOne({ destination: "/sys/fs/cgroup", type: "cgroup" }, { namespaces });
@@ -179,9 +241,10 @@ const refusals: [string, object, RegExp][] = [
   ["bind with data", { destination: "/a", source: "/x", options: ["bind", "size=1"] }, /"size=1"/],
   ["bind with sync", { destination: "/a", source: "/x", options: ["bind", "sync"] }, /"sync"/],
   ["bind without source", { destination: "/a", options: ["bind"] }, /source/],
-  ["tmpcopyup", { destination: "/a", type: "tmpfs", options: ["tmpcopyup"] }, /tmpcopyup/],
+  ["tmpcopyup of another type", { destination: "/a", type: "ext4", options: ["tmpcopyup"] }, /tmpcopyup/],
+  ["tmpcopyup of a bind mount", { destination: "/a", source: "/x", options: ["bind", "tmpcopyup"] }, /tmpcopyup/],
   ["idmap", { destination: "/a", source: "/x", options: ["bind", "idmap"] }, /"idmap"/],
-  ["remount with data", { destination: "/a", type: "tmpfs", options: ["remount", "size=1"] }, /remount/],
+  ["remount with iversion", { destination: "/a", type: "ext4", options: ["remount", "iversion"] }, /iversion/],
 ];
 
 for (const [name, mount, message] of refusals) {

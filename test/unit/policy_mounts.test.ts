@@ -49,6 +49,17 @@ test("a read-only grant makes the whole tree read-only", () => {
   assert.match(decisionsOn(both.decisions, "mount /data")[0] ?? "", /^clamped/);
 });
 
+test("a remount is denied: it would undo what is granted of the mount that is there", () => {
+  const grant = { source: "/srv/data", destination: "/data", access: "ro" as const };
+  for (const type of ["tmpfs", "bind"]) {
+    const remount = { destination: "/data", type, source: "/srv/data", options: ["remount", "rw"] };
+    const { spec, decisions } = apply(only(bind("/srv/data", "/data"), remount), { mounts: [grant] });
+    assert.equal(spec.mounts?.length, 1);
+    const asked = type === "bind" ? "/srv/data" : "tmpfs";
+    assert.equal(decisionsOn(decisions, "mount /data").at(-1), `denied: ${asked} rw -> - (base: no remounts)`);
+  }
+});
+
 test("paths are compared in plain form, and what is not plain is denied", () => {
   const mounts = [{ source: "/srv/data", destination: "/data", access: "rw" as const }];
   const { spec } = apply(only(bind("/srv//data/", "/./data")), { mounts });
