@@ -8,6 +8,7 @@ import * as authority from "./lifecycle/authority.ts";
 import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
 import * as report from "./lifecycle/plan.ts";
+import * as resources from "./lifecycle/resources_part.ts";
 import type { Program } from "./main.ts";
 
 export { main } from "./main.ts";
@@ -26,6 +27,7 @@ export const program: Program = {
     launch: () => launch,
     authority: () => authority,
     commands: () => commands,
+    resources: () => resources,
     report: () => report,
   }),
   commands: () => commands,

@@ -10,12 +10,13 @@ import { EdgerunError } from "../errors.ts";
 import type { Context } from "../lifecycle/options.ts";
 import { quote } from "../schema/describe.ts";
 
-/** What a flag takes: nothing (or =true, =false), one text, one text each time, a decimal number. */
+/** What a flag takes: nothing (or =true, =false), one text, one text each time, a decimal number, one with a sign. */
 type FlagKinds = {
   bool: boolean | undefined;
   value: string | undefined;
   list: string[];
   number: number | undefined;
+  integer: number | undefined;
 };
 
 export type Flag = {
@@ -100,7 +101,7 @@ export function parseArguments<F extends FlagTable>(
     }
     if (inline === undefined && next === argv.length) throw usageError(`flag needs an argument: -${name}`);
     const text = inline ?? argv[next++]!;
-    if (flag.kind === "number") values[longName] = parseNumber(name, text);
+    if (flag.kind === "number" || flag.kind === "integer") values[longName] = parseNumber(name, text, flag.kind);
     else if (flag.kind === "list") (values[longName] as string[]).push(text);
     else values[longName] = text;
   }
@@ -169,10 +170,11 @@ function parseBool(name: string, inline: string | undefined): boolean {
   throw usageError(`invalid boolean value ${quote(inline)} for -${name}: parse error`);
 }
 
-function parseNumber(name: string, text: string): number {
-  const value = parseDecimal(text, 0x7fffffff);
+function parseNumber(name: string, text: string, kind: "number" | "integer"): number {
+  const negative = kind === "integer" && text.startsWith("-") && text !== "-0";
+  const value = parseDecimal(negative ? text.slice(1) : text, 0x7fffffff);
   if (value === undefined) throw usageError(`invalid value ${quote(text)} for flag -${name}: parse error`);
-  return value;
+  return negative ? -value : value;
 }
 
 /** A decimal number written in the only way it can be (digits, no leading zero), up to `max`; otherwise undefined. */

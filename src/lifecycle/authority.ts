@@ -5,10 +5,11 @@ import { admitBundle } from "../manifest/admit.ts";
 import { decodeGrants } from "../manifest/decode.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
 import { applyManifest } from "../policy/apply.ts";
-import { requireNoDenials } from "../policy/decision.ts";
+import { type Decision, requireNoDenials } from "../policy/decision.ts";
 import { readHostView } from "../policy/host_view.ts";
 import { limitProcess } from "../policy/process.ts";
-import type { Process, Spec } from "../spec/config.ts";
+import { limitResources } from "../policy/resources.ts";
+import type { LinuxResources, Process, Spec } from "../spec/config.ts";
 import { type Authorization, type AuthorizeOptions, type Context, trustDirectory } from "./options.ts";
 
 export function isHostEnrolled(context: Context): boolean {
@@ -55,4 +56,15 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
  */
 export function limitExecProcess(asked: Process, grants: Json): Process {
   return limitProcess(asked, decodeGrants(grants, "the container's grants"), []);
+}
+
+/**
+ * What `update` asks for, merged into what is in force, is bounded as at the start.
+ * @throws EdgerunError DENIED
+ */
+export function limitUpdate(asked: LinuxResources, grants: Json): { resources: LinuxResources; decisions: Decision[] } {
+  const decisions: Decision[] = [];
+  const resources = limitResources(asked, decodeGrants(grants, "the container's grants"), decisions);
+  requireNoDenials(decisions);
+  return { resources, decisions };
 }

@@ -16,6 +16,8 @@ export function createLifecycle(parts: Parts): Lifecycle {
     plan: (context, options) => parts.report().plan(context, options),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
     findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
+    update: (context, options) => parts.resources().update(context, options),
+    limitUpdate: (asked, grants) => parts.authority().limitUpdate(asked, grants),
     limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),
     isEnrolled: (context) => hasTrustStore(context) && parts.authority().isHostEnrolled(context),
     start,

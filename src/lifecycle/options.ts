@@ -5,7 +5,7 @@ import type { Host, Json, Request } from "../host/functions.ts";
 import type { Grants } from "../manifest/schema.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import type { Decision } from "../policy/decision.ts";
-import type { Process, Spec } from "../spec/config.ts";
+import type { LinuxResources, Process, Spec } from "../spec/config.ts";
 import type { StateDirectory } from "../state/store.ts";
 
 /** What every command works with. */
@@ -93,6 +93,18 @@ export type ListOptions = { format: OutputFormat; quiet: boolean };
 /** `args` are for ps(1); empty: `-ef`. */
 export type PsOptions = { id: string; format: OutputFormat; args: string[] };
 
+/** Limits to change; 0, "" and what is absent stay as they are. */
+export type UpdateOptions = {
+  id: string;
+  /** From the flags. */
+  changes: LinuxResources;
+  /** A file that says what to change, in place of `changes`; "-": standard input. */
+  resources: string | undefined;
+  /** Intel RDT; "": no change. */
+  l3CacheSchema: string;
+  memBwSchema: string;
+};
+
 /** id: undefined where the plan is for no container in particular. */
 export type PlanOptions = { id: string | undefined; bundle: string; manifest: string | undefined; json: boolean };
 
@@ -146,6 +158,7 @@ export interface Lifecycle {
   ps(context: Context, options: PsOptions): number;
   pause(context: Context, id: string): number;
   resume(context: Context, id: string): number;
+  update(context: Context, options: UpdateOptions): number;
   plan(context: Context, options: PlanOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
   authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;
@@ -153,6 +166,8 @@ export interface Lifecycle {
   findCgroups(context: Context, directory: StateDirectory): string[];
   /** A process of `exec`, as far as the manifest of its container grants it. */
   limitProcess(asked: Process, grants: Json): Process;
+  /** The limits of a running container, as far as its manifest grants them. */
+  limitUpdate(asked: LinuxResources, grants: Json): { resources: LinuxResources; decisions: Decision[] };
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// linux.resources as writes to cgroup version 1 files. The files are those of a directory that was just made: no value
-// has to be kept consistent with an earlier one.
+// linux.resources as writes to cgroup version 1 files. At a start the files are those of a directory that was just made;
+// `update` takes care of values that have to be kept consistent with earlier ones.
 // Source: Documentation/admin-guide/cgroup-v1/ of the kernel, config-linux.md of the runtime-spec.
+import type { EdgerunError } from "../errors.ts";
 import type { LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources } from "../spec/config.ts";
 import { planDeviceRules } from "./device_rules.ts";
 import type { CgroupPlan, CgroupWrite, HostFacts } from "./plan.ts";
@@ -10,6 +11,9 @@ import { invalid, unsupported, warning } from "./refusal.ts";
 /** A hierarchy's directory, with the controllers that its files belong to. */
 export type ControllerPlan = { controllers: readonly string[]; plan: CgroupPlan };
 
+/** Writes to one controller's files, and the JSON path below linux.resources of what they are for. */
+export type ControllerWrites = { controller: string; jsonPath: string; writes: CgroupWrite[] };
+
 /** Adds every write to the directory of its controller. @throws UNSUPPORTED where a controller is missing */
 export function planResources(
   resources: LinuxResources,
@@ -17,33 +21,46 @@ export function planResources(
   facts: HostFacts,
   warnings: string[],
 ): void {
-  if (Object.keys(resources.unified ?? {}).length > 0) {
-    throw invalid("linux.resources.unified", "cannot use unified on cgroup v1");
-  }
-  const add = (controller: string, jsonPath: string, writes: CgroupWrite[]): void => {
-    if (writes.length === 0) return;
-    const found = plans.find(({ controllers }) => controllers.includes(controller));
-    if (found === undefined) {
-      throw unsupported(`linux.resources.${jsonPath}`, `this host has no cgroup controller "${controller}"`);
-    }
-    found.plan.writes.push(...writes);
-  };
+  const limits = planLimits(resources, warnings);
   if (facts.initialUserNamespace) {
-    add("devices", "devices", planDeviceRules(resources.devices ?? []));
+    const writes = planDeviceRules(resources.devices ?? []);
+    limits.unshift({ controller: "devices", jsonPath: "devices", writes });
   } else {
     // The kernel refuses the writes there, and lets nobody make device nodes.
     warnings.push(warning("linux.resources.devices", "not applied in a user namespace"));
   }
-  add("memory", "memory", planMemory(resources.memory ?? {}, warnings));
-  add("cpu", "cpu", planCpu(resources.cpu ?? {}));
-  add("cpuset", "cpu", planCpuset(resources.cpu ?? {}));
+  for (const { controller, jsonPath, writes } of limits) {
+    if (writes.length === 0) continue;
+    const found = plans.find(({ controllers }) => controllers.includes(controller));
+    if (found === undefined) throw missingController(jsonPath, controller);
+    found.plan.writes.push(...writes);
+  }
+}
+
+/** The refusal of a limit whose controller the host does not have, or has in a version 2 hierarchy of a hybrid host. */
+export function missingController(jsonPath: string, controller: string): EdgerunError {
+  return unsupported(`linux.resources.${jsonPath}`, `this host has no cgroup controller "${controller}"`);
+}
+
+/** Every limit, whatever the host has; some have no writes. Rules for devices are not among them. */
+export function planLimits(resources: LinuxResources, warnings: string[]): ControllerWrites[] {
+  if (Object.keys(resources.unified ?? {}).length > 0) {
+    throw invalid("linux.resources.unified", "cannot use unified on cgroup v1");
+  }
+  const { memory = {}, cpu = {}, blockIO = {}, network = {} } = resources;
+  const limits: ControllerWrites[] = [];
+  const add = (controller: string, jsonPath: string, writes: CgroupWrite[]) =>
+    limits.push({ controller, jsonPath, writes });
+  add("memory", "memory", planMemory(memory, warnings));
+  add("cpu", "cpu", planCpu(cpu));
+  add("cpuset", "cpu", planCpuset(cpu));
   add("pids", "pids", planPids(resources.pids?.limit));
-  add("blkio", "blockIO", planBlockIo(resources.blockIO ?? {}));
+  add("blkio", "blockIO", planBlockIo(blockIO));
   add("hugetlb", "hugepageLimits", planHugepages(resources.hugepageLimits ?? []));
-  const network = resources.network ?? {};
   add("net_cls", "network.classID", present("net_cls.classid", network.classID ?? 0));
   add("net_prio", "network.priorities", planPriorities(network.priorities ?? []));
   add("rdma", "rdma", planRdma(resources.rdma ?? {}));
+  return limits;
 }
 
 /** One write, unless the value is 0: engines write 0 for "not set". */

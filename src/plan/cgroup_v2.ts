@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// linux.resources, whose terms are those of cgroup version 1, as files of a version 2 directory that was just made.
+// linux.resources, whose terms are those of cgroup version 1, as files of a version 2 directory.
 // What version 2 has no file for is refused; values that count on another scale are converted as runc and crun do.
 // Source: Documentation/admin-guide/cgroup-v2.rst of the kernel, config-linux.md of the runtime-spec.
 import type { LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources } from "../spec/config.ts";
-import { planPids, planRdma } from "./cgroup_v1.ts";
+import { type ControllerWrites, planPids, planRdma } from "./cgroup_v1.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
 import { planDeviceProgram } from "./device_program.ts";
 import type { CgroupPlan, CgroupWrite, ControllerNeed, HostFacts } from "./plan.ts";
@@ -19,25 +19,14 @@ export function planUnifiedCgroup(
   facts: HostFacts,
   warnings: string[],
 ): CgroupPlan {
-  refuseVersion1(resources);
   const needs: ControllerNeed[] = [];
   const writes: CgroupWrite[] = [];
-  const add = (controller: string, jsonPath: string, files: CgroupWrite[]): void => {
-    if (files.length === 0) return;
-    writes.push(...files);
-    if (controller === "cgroup" || needs.some((need) => need.controller === controller)) return;
-    needs.push({ controller, jsonPath: `linux.resources.${jsonPath}` });
-  };
-  add("memory", "memory", planMemory(resources.memory ?? {}, warnings));
-  add("cpu", "cpu", planCpu(resources.cpu ?? {}));
-  add("cpuset", "cpu", planCpuset(resources.cpu ?? {}));
-  add("pids", "pids", planPids(resources.pids?.limit));
-  add("io", "blockIO", planIo(resources.blockIO ?? {}));
-  add("hugetlb", "hugepageLimits", planHugepages(resources.hugepageLimits ?? []));
-  add("rdma", "rdma", planRdma(resources.rdma ?? {}));
-  // After the others: these are version 2's own terms, and the more exact ones.
-  for (const [file, value] of Object.entries(resources.unified ?? {})) {
-    add(file.slice(0, file.indexOf(".")), `unified["${file}"]`, planFile(file, value));
+  for (const limit of planUnifiedLimits(resources, warnings)) {
+    if (limit.writes.length === 0) continue;
+    writes.push(...limit.writes);
+    const { controller } = limit;
+    if (controller === "cgroup" || needs.some((need) => need.controller === controller)) continue;
+    needs.push({ controller, jsonPath: `linux.resources.${limit.jsonPath}` });
   }
   const deviceProgram = facts.initialUserNamespace ? planDeviceProgram(resources.devices ?? []) : [];
   if (!facts.initialUserNamespace) {
@@ -51,6 +40,27 @@ export function planUnifiedCgroup(
     writes,
     unified: { mountPoint: mount.mountPoint, needs, deviceProgram },
   };
+}
+
+/** Every limit; some have no writes. Rules for devices are not among them. */
+export function planUnifiedLimits(resources: LinuxResources, warnings: string[]): ControllerWrites[] {
+  refuseVersion1(resources);
+  const { memory = {}, cpu = {}, blockIO = {} } = resources;
+  const limits: ControllerWrites[] = [];
+  const add = (controller: string, jsonPath: string, writes: CgroupWrite[]) =>
+    limits.push({ controller, jsonPath, writes });
+  add("memory", "memory", planMemory(memory, warnings));
+  add("cpu", "cpu", planCpu(cpu));
+  add("cpuset", "cpu", planCpuset(cpu));
+  add("pids", "pids", planPids(resources.pids?.limit));
+  add("io", "blockIO", planIo(blockIO));
+  add("hugetlb", "hugepageLimits", planHugepages(resources.hugepageLimits ?? []));
+  add("rdma", "rdma", planRdma(resources.rdma ?? {}));
+  // After the others: these are version 2's own terms, and the more exact ones.
+  for (const [file, value] of Object.entries(resources.unified ?? {})) {
+    add(file.slice(0, file.indexOf(".")), `unified["${file}"]`, planFile(file, value));
+  }
+  return limits;
 }
 
 /** What nothing of version 2 stands for. Zeros and empty lists are engines' way to write "not set". */
@@ -76,7 +86,7 @@ function limit(file: string, value: bigint | undefined): CgroupWrite[] {
   return [{ file, value: value < 0n ? "max" : `${value}` }];
 }
 
-// memory.checkBeforeUpdate is about memory in use; in a new directory there is none. memory.useHierarchy is always so.
+// memory.checkBeforeUpdate is for `update`: in a new directory no memory is in use. memory.useHierarchy is always so.
 function planMemory(memory: LinuxMemory, warnings: string[]): CgroupWrite[] {
   for (const name of ["limit", "reservation", "swap"] as const) {
     const value = memory[name] ?? 0n;

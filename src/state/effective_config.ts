@@ -20,9 +20,14 @@ function filePath(directory: StateDirectory): string {
   return `${directory.path}/config.json`;
 }
 
-/** Written once, by the creating command. Not fsynced: after a power loss there is no container to exec into. */
+/** By the creating command. Not fsynced: after a power loss there is no container to exec into. */
 export function writeEffectiveConfig(host: Host, directory: StateDirectory, config: EffectiveConfig): void {
   host.createFile(filePath(directory), toJsonText(config as Storable), 0o600, 0);
+}
+
+/** By a command that changed what is in force. Readers see the old or the new one. */
+export function replaceEffectiveConfig(host: Host, directory: StateDirectory, config: StoredConfig): void {
+  host.replaceFile(filePath(directory), toJsonText(config as Storable), 0o600, 0);
 }
 
 /** @throws EdgerunError HOST, CONFIG_INVALID */

@@ -272,3 +272,21 @@ for (const [controller, values, files] of limits) {
     for (const [file, expected] of Object.entries(files)) assert.equal(read(c, file), expected, file);
   });
 }
+
+for (const [controller, values, files] of limits) {
+  test(`update: ${JSON.stringify(values)}`, { ...needs(controller), ...lacking({ runc: "changes fewer" }) }, () => {
+    const c = ws.created();
+    const before = Object.fromEntries(Object.keys(files).map((file) => [file, read(c, file)]));
+    const update = (document: object) => ["update", "-r", ws.newFile(JSON.stringify(document)), c.id];
+    c.succeed(...update(values));
+    for (const [file, expected] of Object.entries(files)) assert.equal(read(c, file), expected, file);
+    // All or none.
+    const other = ws.created();
+    const failing = { ...values, unified: { "cgroup.max.depth": "none" } };
+    other.fail(/cgroup\.max\.depth/, ["update", "-r", ws.newFile(JSON.stringify(failing)), other.id]);
+    // The kernel has two ways to show that there is no limit of huge pages.
+    const normal = (text: string) => (text === "9223372036854771712" ? "max" : text);
+    for (const [file, expected] of Object.entries(before))
+      assert.equal(normal(read(other, file)), normal(expected), file);
+  });
+}

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { checkId } from "../../src/cli/id.ts";
 import { formatLogLine, oneLine } from "../../src/cli/log.ts";
 import { absolutePath, optionalPath } from "../../src/cli/paths.ts";
+import { parseInteger, parseSize } from "../../src/cli/quantities.ts";
 import { parseSignal } from "../../src/cli/signals.ts";
 import { formatListJson, formatPids, formatState } from "../../src/cli/state.ts";
 import { filterProcessTable, formatListTable } from "../../src/cli/table.ts";
@@ -144,4 +145,56 @@ test("filterProcessTable() keeps the header and the container's processes", () =
     "UID        PID  PPID CMD\nroot         1     0 init\nroot        42     1 sleep 1\nroot       420    42 sh\n";
   assert.equal(filterProcessTable(output, [42]), "UID        PID  PPID CMD\nroot        42     1 sleep 1\n");
   assert.throws(() => filterProcessTable("CMD\nsh\n", [1]), { message: "couldn't find PID field in ps output" });
+});
+
+const sizes: [text: string, bytes: bigint | undefined][] = [
+  ["0", 0n],
+  ["-1", -1n],
+  ["1024", 1024n],
+  ["9223372036854775807", 9223372036854775807n],
+  ["9223372036854775808", undefined],
+  ["1b", 1n],
+  ["1k", 1024n],
+  ["1K", 1024n],
+  ["1kb", 1024n],
+  ["1KiB", 1024n],
+  ["3m", 3n << 20n],
+  ["3 MB", 3n << 20n],
+  ["1.5g", 3n << 29n],
+  ["1.5", 1n],
+  ["2t", 2n << 40n],
+  ["2p", 2n << 50n],
+  ["8388608t", undefined],
+  ["", undefined],
+  ["m", undefined],
+  ["1.m", undefined],
+  [".5m", undefined],
+  ["1..5m", undefined],
+  ["1e3", undefined],
+  ["0x10", undefined],
+  ["1bb", undefined],
+  ["1bib", undefined],
+  ["1kib b", undefined],
+  ["1e", undefined],
+  ["-2", undefined],
+  ["+2", undefined],
+  [" 2", undefined],
+  ["2 ", 2n],
+  ["٣", undefined],
+];
+for (const [text, bytes] of sizes) {
+  test(`the size ${JSON.stringify(text)}`, () => {
+    if (bytes === undefined)
+      assert.throws(() => parseSize("memory", text), /^EdgerunError: invalid value for memory: inval/);
+    else assert.equal(parseSize("memory", text), bytes);
+  });
+}
+
+test("integers of 64 bits", () => {
+  assert.equal(parseInteger("x", "18446744073709551615", "u64"), 18446744073709551615n);
+  assert.equal(parseInteger("x", "-9223372036854775808", "i64"), -9223372036854775808n);
+  assert.equal(parseInteger("x", "0", "u64"), 0n);
+  for (const text of ["18446744073709551616", "-1", "", "-", "1.0", "1e3", "0x1", " 1", "1 ", "--1", "1_0"]) {
+    assert.throws(() => parseInteger("x", text, "u64"), /^EdgerunError: invalid value for x: /, text);
+  }
 });
