@@ -59,6 +59,22 @@ int er_unix_connect(const char *path, int type, int64_t timeout_ms)
 	return connected;
 }
 
+int er_unix_send(int fd, struct er_bytes bytes, const int *descriptors, size_t count)
+{
+	struct iovec part = {(void *)bytes.data, bytes.size};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(ER_UNIX_MAX_DESCRIPTORS * sizeof(int))];
+	} ancillary = {0};
+	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+	return ER_RETRY(sendmsg(fd, &packet, MSG_NOSIGNAL)) < 0 ? -1 : 0;
+}
+
 int er_send_descriptor(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	(void)result;
@@ -67,18 +83,7 @@ int er_send_descriptor(const union er_arg *args, struct er_result *result, struc
 	er_auto_close int fd = er_unix_connect(path, SOCK_STREAM, 10000);
 	if (fd < 0)
 		return er_fail(error, errno, "connect to socket \"%s\"", path);
-	struct iovec part = {(void *)args[2].bytes.data, args[2].bytes.size};
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} ancillary = {0};
-	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &sent_fd, sizeof sent_fd);
-	if (ER_RETRY(sendmsg(fd, &packet, MSG_NOSIGNAL)) < 0)
+	if (er_unix_send(fd, args[2].bytes, &sent_fd, 1) != 0)
 		return er_fail(error, errno, "send to socket \"%s\"", path);
 	return 0;
 }

@@ -47,6 +47,38 @@ uint32_t await_message(uint32_t kind)
 	return message.value;
 }
 
+/** The message `plan`: its descriptors are in `descriptors` (-1: not sent). */
+static void await_plan(int descriptors[PLAN_DESCRIPTORS])
+{
+	struct message message;
+	struct iovec part = {&message, sizeof message};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(PLAN_DESCRIPTORS * sizeof(int))];
+	} ancillary;
+	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
+	ssize_t received;
+	do
+		received = recvmsg(init.control_fd, &packet, MSG_CMSG_CLOEXEC);
+	while (received < 0 && errno == EINTR);
+	if (received <= 0)
+		_exit(125);
+	const struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+	if ((size_t)received < MESSAGE_HEAD_BYTES || message.kind != MESSAGE_PLAN || packet.msg_flags & MSG_CTRUNC ||
+		header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		fail(EPROTO, "a plan was expected from edgerun");
+	memcpy(descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+}
+
+_Noreturn void do_receive_plan(void)
+{
+	int descriptors[PLAN_DESCRIPTORS] = {-1, -1};
+	await_plan(descriptors);
+	init.start_fd = descriptors[1];
+	decode_plan(descriptors[0], &init.plan);
+	carry_out_plan();
+}
+
 void do_host_hooks(void)
 {
 	send_message(MESSAGE_HOOKS, 0, -1);

@@ -169,6 +169,7 @@ void decode_plan(int plan_fd, struct plan *plan)
 	const uint32_t *words = (const uint32_t *)(memory + sizeof *header);
 	uint32_t left = header->word_count;
 
+	plan->count = 0;
 	plan->operations = allocate((header->word_count / 2 + 1) * sizeof *plan->operations);
 	while (left > 0) {
 		if (left < 2 || words[1] > left - 2)

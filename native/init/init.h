@@ -40,6 +40,9 @@ extern struct init init;
 /** Reports the failure of the current operation and ends the process. error: errno, or 0 when the text says all. */
 _Noreturn void fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Carries init.plan out, from its first operation; the last one is exec. */
+_Noreturn void carry_out_plan(void);
+
 // decode.c
 /** Decodes the plan in the memfd; anything out of bounds or unknown ends the start. */
 void decode_plan(int plan_fd, struct plan *plan);
@@ -103,6 +106,7 @@ int sys_set_uid(uint32_t uid);
 // carried out by operation, in the file that the operation's group is named after
 void do_join_namespace(const struct op_join_namespace *op);
 void do_join_cgroup(const struct op_join_cgroup *op);
+_Noreturn void do_receive_plan(void);
 void do_unshare(const struct op_unshare *op);
 void do_time_offsets(const struct op_time_offsets *op);
 void do_fork(const struct op_fork *op);

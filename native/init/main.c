@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// argv: the plan's memfd, the control socket, the start socket or -1. Started by native/core/launch.c only.
+// argv: the plan's memfd, the control socket. Started by native/core/launch.c only.
 #include "init.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,8 @@ static void carry_out(const struct operation *op)
 		return do_join_namespace(op->fields);
 	case OP_UNSHARE:
 		return do_unshare(op->fields);
+	case OP_RECEIVE_PLAN:
+		do_receive_plan();
 	case OP_WAIT_CGROUPS:
 		await_message(MESSAGE_CGROUPS);
 		return;
@@ -138,13 +140,23 @@ static void carry_out(const struct operation *op)
 	fail(EINVAL, "operation %u", op->code); // the decoder let through what nobody carries out
 }
 
+_Noreturn void carry_out_plan(void)
+{
+	for (size_t i = 0; i < init.plan.count; i++) {
+		init.current = &init.plan.operations[i];
+		carry_out(init.current);
+	}
+	init.current = NULL;
+	fail(EINVAL, "the plan ends without exec");
+}
+
 static int descriptor_argument(const char *text)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
-	if (end == text || *end != 0 || value < -1 || value > INT32_MAX)
+	if (end == text || *end != 0 || value < 0 || value > INT32_MAX)
 		_exit(125);
-	if (value >= 0 && fcntl((int)value, F_SETFD, FD_CLOEXEC) != 0)
+	if (fcntl((int)value, F_SETFD, FD_CLOEXEC) != 0)
 		_exit(125);
 	return (int)value;
 }
@@ -155,7 +167,7 @@ int main(int argc, char **argv)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return 125;
 	// A container whose program is /proc/self/exe ends here: without its host side this program does nothing.
-	if (argc != 4) {
+	if (argc != 3) {
 		static const char text[] = "edgerun-init: only edgerun can start this program\n";
 		(void)!write(2, text, sizeof text - 1);
 		return 125;
@@ -163,17 +175,11 @@ int main(int argc, char **argv)
 	prctl(PR_SET_NAME, "edgerun-init", 0, 0, 0);
 	int plan_fd = descriptor_argument(argv[1]);
 	init.control_fd = descriptor_argument(argv[2]);
-	init.start_fd = descriptor_argument(argv[3]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) // until `ready`; a host side that died before is noticed at `wait_go`
 		fail(errno, "end with edgerun");
 	reset_process_state();
 	decode_plan(plan_fd, &init.plan);
-	for (size_t i = 0; i < init.plan.count; i++) {
-		init.current = &init.plan.operations[i];
-		carry_out(init.current);
-	}
-	init.current = NULL;
-	fail(EINVAL, "the plan ends without exec");
+	carry_out_plan();
 }
 
 _Noreturn void fail(int error, const char *format, ...)

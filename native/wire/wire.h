@@ -29,3 +29,6 @@ struct message {
 	char text[MESSAGE_TEXT_BYTES];
 };
 #define MESSAGE_HEAD_BYTES (sizeof(struct message) - MESSAGE_TEXT_BYTES)
+
+/** Descriptors with the message `plan`: the plan's memfd and, for a created container, its listening start socket. */
+#define PLAN_DESCRIPTORS 2

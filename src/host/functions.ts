@@ -121,7 +121,7 @@ export const hostFunctions = {
     doc: "The wire form of a list of operations (docs/plan.md).",
   },
   launchInit: {
-    args: ["plan:bytes", "cloneFlags:int", "preserveFds:int", "startSocket:str"],
+    args: ["plan:bytes", "cloneFlags:int", "preserveFds:int"],
     result: "ints",
     doc: "Starts edgerun-init with the plan: [pid, control descriptor, pidfd]. It does nothing that outlives it before `go`.",
   },
@@ -129,6 +129,11 @@ export const hostFunctions = {
     args: ["controlFd:int", "timeoutMs:int"],
     result: "json",
     doc: "The next message of init: {kind, operation, errno, text, value, fd}; kind is a message name of docs/plan.md, or end (of file).",
+  },
+  sendPlan: {
+    args: ["controlFd:int", "plan:bytes", "startSocket:str"],
+    result: "void",
+    doc: "Sends the operations that `receive_plan` waits for and, unless startSocket is empty, a socket that listens there for `start`.",
   },
   tellInit: { args: ["controlFd:int", "message:int", "value:int"], result: "void", doc: "Sends a message to init." },
   connectStart: {

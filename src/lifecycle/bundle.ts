@@ -7,35 +7,28 @@ import { planLaunch } from "../plan/launch.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
-import type { Authorization, Context } from "./options.ts";
+import type { Authorization, Context, CreateOptions } from "./options.ts";
 
 const maxConfigBytes = 16 << 20;
 
-/** Everything that a start needs to know, before anything has been touched. */
-export type Prepared = {
+/** A bundle that was read and checked, before anything has been touched. */
+export type Bundle = {
   /** Absolute, links resolved. */
   bundle: string;
   rootfs: string;
   /** What the bundle asks for, as far as the manifest grants it. */
   spec: Spec;
   authorization: Authorization;
-  plan: LaunchPlan;
 };
 
-export type PrepareOptions = {
-  id: string;
-  bundle: string;
-  manifest: string | undefined;
-  noPivot: boolean;
-  noNewKeyring: boolean;
-  preserveFds: number;
-};
+export type ReadOptions = Pick<CreateOptions, "bundle" | "manifest">;
+export type StartOptions = Pick<CreateOptions, "id" | "noPivot" | "noNewKeyring" | "preserveFds">;
 
 /**
- * Reads and checks a bundle and computes what its start would do. Touches nothing; root is not needed.
- * @throws EdgerunError CONFIG_INVALID, MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED (unless `reportOnly`), UNSUPPORTED
+ * Reads a bundle, checks it, and applies the manifest. Touches nothing; root is not needed.
+ * @throws EdgerunError CONFIG_INVALID, MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED (unless `reportOnly`)
  */
-export function prepareBundle(context: Context, options: PrepareOptions, reportOnly = false): Prepared {
+export function readBundle(context: Context, options: ReadOptions, reportOnly = false): Bundle {
   const { host, log } = context;
   const bundle = resolve(host, options.bundle, "bundle");
   const { spec: asked, warnings } = decodeSpec(host.readJson(`${bundle}/config.json`, maxConfigBytes));
@@ -43,7 +36,15 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
   const authorization = context.lifecycle.authorize(context, asked, { bundle, manifest: options.manifest, reportOnly });
   const spec = authorization.spec;
   const rootPath = spec.root.path.startsWith("/") ? spec.root.path : `${bundle}/${spec.root.path}`;
-  const rootfs = resolve(host, rootPath, "root file system");
+  return { bundle, rootfs: resolve(host, rootPath, "root file system"), spec, authorization };
+}
+
+/**
+ * Computes what the start of a bundle would do.
+ * @throws EdgerunError UNSUPPORTED, CONFIG_INVALID
+ */
+export function planBundle(context: Context, { bundle, rootfs, spec }: Bundle, options: StartOptions): LaunchPlan {
+  const { host, log } = context;
   const plan = planLaunch({
     spec,
     id: options.id,
@@ -59,7 +60,7 @@ export function prepareBundle(context: Context, options: PrepareOptions, reportO
   });
   // What the specification lets a runtime leave out; `plan` shows it, too. The default spec has such a thing.
   for (const warning of plan.warnings) log.debug(warning);
-  return { bundle, rootfs, spec, authorization, plan };
+  return plan;
 }
 
 function resolve(host: Host, path: string, what: string): string {

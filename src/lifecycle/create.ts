@@ -3,6 +3,7 @@
 import { rfc3339 } from "../cli/time.ts";
 import { EdgerunError, wrap } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
+import { planLaunchEntry } from "../plan/launch.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
 import { writeEffectiveConfig } from "../state/effective_config.ts";
@@ -17,10 +18,19 @@ import {
   updateRecord,
   writeIntent,
 } from "../state/store.ts";
-import { type Prepared, prepareBundle } from "./bundle.ts";
+import { type Bundle, planBundle, readBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
-import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, tellInit } from "./init.ts";
+import {
+  abandonInit,
+  awaitFork,
+  awaitReady,
+  fillSeccomp,
+  type InitProcess,
+  launchInit,
+  sendPlan,
+  tellInit,
+} from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
 
@@ -28,7 +38,6 @@ import { killAndWait } from "./processes.ts";
 export type Created = {
   directory: StateDirectory;
   record: ContainerRecord;
-  prepared: Prepared;
   init: InitProcess;
   /** The terminal's master for a foreground `run`; -1 where there is none, or where its owner has it. */
   terminalFd: number;
@@ -37,20 +46,16 @@ export type Created = {
 /** `create`: leaves the container waiting for `start`. */
 export function create(context: Context, options: CreateOptions): number {
   const { host } = context;
-  const prepared = prepareBundle(context, options);
-  checkTerminal(prepared, options, true);
-  const created = createContainer(context, options, prepared, true);
+  const bundle = readBundle(context, options);
+  checkTerminal(bundle.spec, options, true);
+  const created = createContainer(context, options, bundle, true);
   unlockDirectory(host, created.directory);
   return 0;
 }
 
 /** A terminal needs somebody who holds its master: the caller's socket, or ourselves in the foreground. */
-export function checkTerminal(
-  prepared: Prepared,
-  options: { consoleSocket: string | undefined },
-  detach: boolean,
-): void {
-  const terminal = prepared.spec.process.terminal === true;
+export function checkTerminal(spec: Spec, options: { consoleSocket: string | undefined }, detach: boolean): void {
+  const terminal = spec.process.terminal === true;
   const socket = options.consoleSocket !== undefined;
   if (terminal && detach && !socket) {
     throw new EdgerunError("USAGE", "cannot allocate tty if edgerun will detach without setting console socket");
@@ -67,13 +72,50 @@ export function checkTerminal(
 export function createContainer(
   context: Context,
   options: CreateOptions,
-  prepared: Prepared,
+  bundle: Bundle,
   waitForStart: boolean,
 ): Created {
-  const { host, request, root } = context;
-  const { plan } = prepared;
-  const directory = claimDirectory(host, request, root, options.id);
-  const record = newRecord(context, options.id, prepared);
+  const { host } = context;
+  // Init enters its namespaces while the rest is planned and recorded, and mounts while the cgroups are made.
+  const entry = planLaunchEntry(bundle.spec);
+  const init = launchInit(host, [...entry.operations, { op: "receive_plan" }], entry.cloneFlags, options.preserveFds);
+  let plan: LaunchPlan;
+  let record: ContainerRecord;
+  let directory: StateDirectory;
+  try {
+    plan = planBundle(context, bundle, options);
+    record = newRecord(context, options.id, bundle, plan);
+    directory = claimContainer(context, options.id, plan);
+  } catch (error) {
+    abandonInit(host, init);
+    throw error;
+  }
+  const created: Created = { directory, record, init, terminalFd: -1 };
+  try {
+    const startSocket = waitForStart ? startSocketPath(directory) : "";
+    sendPlan(host, init, fillSeccomp(host, plan).slice(entry.operations.length), startSocket);
+    if (forksBeforeGo(plan.operations)) created.init = awaitFork(host, init);
+    identifyProcess(host, record, created.init);
+    // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.
+    if (!waitForStart) record.phase = "created";
+    writeIntent(host, directory, record);
+    setUp(context, options, bundle, plan, created);
+    if (waitForStart) {
+      record.phase = "created";
+      updateRecord(host, directory, record);
+    }
+    writePidFile(host, options.pidFile, created.init.pid);
+    sendPidfd(host, options.pidfdSocket, created.init.pidfd, "standard");
+    return created;
+  } catch (error) {
+    undoCreate(context, created);
+    throw wrap("unable to start container process", error);
+  }
+}
+
+/** The id, and the right to the plan's cgroups. On failure nothing is left. */
+function claimContainer({ host, request, root }: Context, id: string, plan: LaunchPlan): StateDirectory {
+  const directory = claimDirectory(host, request, root, id);
   try {
     checkCgroupsAreFree(host, plan.cgroups);
   } catch (error) {
@@ -81,56 +123,38 @@ export function createContainer(
     unlockDirectory(host, directory);
     throw error;
   }
-  let init: InitProcess | undefined;
-  try {
-    // Init makes its namespaces while the record goes to disk, and mounts while the cgroups are made.
-    init = launchInit(host, { ...plan, startSocket: waitForStart ? startSocketPath(directory) : "" });
-    identifyProcess(host, record, init);
-    // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.
-    const needsUpdate = waitForStart || forksBeforeGo(plan.operations);
-    if (!needsUpdate) record.phase = "created";
-    writeIntent(host, directory, record);
-    if (forksBeforeGo(plan.operations)) {
-      init = awaitFork(host, init);
-      identifyProcess(host, record, init);
-    }
-    prepareProcess(host, init, plan);
-    tellInit(host, init, "go", init.pid);
-    makeCgroups(host, init, plan);
-    writeEffectiveConfig(host, directory, { spec: prepared.spec, grants: prepared.authorization.grants });
-    const created = { directory, record, prepared, init, terminalFd: -1 };
-    awaitReady(host, init, {
-      runHooks: () => {
-        runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
-        runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
-      },
-      takeTerminal: (masterFd) => {
-        created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
-      },
-    });
-    if (needsUpdate) {
-      record.phase = "created";
-      updateRecord(host, directory, record);
-    }
-    writePidFile(host, options.pidFile, init.pid);
-    sendPidfd(host, options.pidfdSocket, init.pidfd, "standard");
-    return created;
-  } catch (error) {
-    undoCreate(context, directory, record, init);
-    throw wrap("unable to start container process", error);
-  }
+  return directory;
 }
 
-function newRecord(context: Context, id: string, prepared: Prepared): ContainerRecord {
+/** Everything with effects, up to the point where the process waits for its start. */
+function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: LaunchPlan, created: Created): void {
+  const { host } = context;
+  const { directory, record, init } = created;
+  prepareProcess(host, init, plan);
+  tellInit(host, init, "go", init.pid);
+  makeCgroups(host, init, plan);
+  writeEffectiveConfig(host, directory, { spec: bundle.spec, grants: bundle.authorization.grants });
+  awaitReady(host, init, {
+    runHooks: () => {
+      runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
+      runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
+    },
+    takeTerminal: (masterFd) => {
+      created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
+    },
+  });
+}
+
+function newRecord(context: Context, id: string, bundle: Bundle, plan: LaunchPlan): ContainerRecord {
   const { host, request } = context;
   const [seconds = 0, nanoseconds = 0] = host.clock();
-  const { spec, plan, authorization } = prepared;
+  const { spec, authorization } = bundle;
   return {
     version: 1,
     id,
     ociVersion: spec.ociVersion,
-    bundle: prepared.bundle,
-    rootfs: prepared.rootfs,
+    bundle: bundle.bundle,
+    rootfs: bundle.rootfs,
     created: rfc3339(seconds, nanoseconds),
     owner: request.uid,
     bootId: readBootId(host),
@@ -234,15 +258,10 @@ export function writePidFile(host: Host, path: string | undefined, pid: number):
 }
 
 /** Takes everything back that a failed creation did. Its own failures must not hide the first one. */
-function undoCreate(
-  context: Context,
-  directory: StateDirectory,
-  record: ContainerRecord,
-  init: InitProcess | undefined,
-): void {
+function undoCreate(context: Context, { directory, record, init }: Created): void {
   const { host, log } = context;
   const steps = [
-    () => init !== undefined && abandonInit(host, init),
+    () => abandonInit(host, init),
     () => killAndWait(host, record), // what hooks inside left running
     () => removeCgroups(host, record.cgroups),
     () => runPoststopHooks(context, record), // runtime-spec, "Lifecycle": also when a hook before the start has failed

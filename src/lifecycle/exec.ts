@@ -12,7 +12,16 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
-import { abandonInit, awaitFork, awaitReady, type InitProcess, launchInit, startProgram, tellInit } from "./init.ts";
+import {
+  abandonInit,
+  awaitFork,
+  awaitReady,
+  fillSeccomp,
+  type InitProcess,
+  launchInit,
+  startProgram,
+  tellInit,
+} from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
 
 const maxProcessBytes = 4 << 20;
@@ -121,7 +130,7 @@ function startInContainer(
   plan: LaunchPlan,
   options: ExecOptions,
 ): { init: InitProcess; terminalFd: number } {
-  let init = launchInit(host, { ...plan, startSocket: "" });
+  let init = launchInit(host, fillSeccomp(host, plan), plan.cloneFlags, plan.preserveFds);
   let terminalFd = -1;
   try {
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);

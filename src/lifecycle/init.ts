@@ -4,7 +4,7 @@ import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
 import { encodeOperations } from "../plan/encode.ts";
 import { messages, type Operation } from "../plan/operations.ts";
-import type { SeccompPlan } from "../plan/plan.ts";
+import type { LaunchPlan } from "../plan/plan.ts";
 import { SIGKILL, signalIfAlive } from "./processes.ts";
 
 /** Where compiled seccomp filters are kept; any state root may share it, entries are named by their digest. */
@@ -15,32 +15,35 @@ const setupTimeoutMs = 120_000;
 /** The process that edgerun-init runs in, which becomes the container's first process or an exec'd one. */
 export type InitProcess = { pid: number; pidfd: number; controlFd: number };
 
-export type LaunchInput = {
-  operations: readonly Operation[];
-  cloneFlags: number;
-  preserveFds: number;
-  seccomp: SeccompPlan | null;
-  /** "" where the process is started over the control socket. */
-  startSocket: string;
-};
-
 type Message = { kind: string; operation: number; errno: string; value: number; fd: number; text: string };
 
-/** Starts init with the operations. It waits for `go` before it does anything that others can see. */
-export function launchInit(host: Host, input: LaunchInput): InitProcess {
-  const operations = fillSeccomp(host, input.operations, input.seccomp);
-  const { words, blobs } = encodeOperations(operations);
-  const plan = host.encodePlan(words, blobs);
-  const [pid = 0, controlFd = -1, pidfd = -1] = host.launchInit(
-    plan,
-    input.cloneFlags,
-    input.preserveFds,
-    input.startSocket,
-  );
+/** Starts init with a plan. It does nothing that others could see before it is told to `go`. */
+export function launchInit(
+  host: Host,
+  operations: readonly Operation[],
+  cloneFlags: number,
+  preserveFds: number,
+): InitProcess {
+  const [pid = 0, controlFd = -1, pidfd = -1] = host.launchInit(encode(host, operations), cloneFlags, preserveFds);
   return { pid, controlFd, pidfd };
 }
 
-function fillSeccomp(host: Host, operations: readonly Operation[], seccomp: SeccompPlan | null): readonly Operation[] {
+/**
+ * Sends init what it is to do after `receive_plan`.
+ * @param startSocket where it listens for `start`; "" if it is started over the control socket
+ */
+export function sendPlan(host: Host, init: InitProcess, operations: readonly Operation[], startSocket: string): void {
+  const plan = encode(host, operations);
+  speak(host, init, () => host.sendPlan(init.controlFd, plan, startSocket));
+}
+
+function encode(host: Host, operations: readonly Operation[]): Uint8Array {
+  const { words, blobs } = encodeOperations(operations);
+  return host.encodePlan(words, blobs);
+}
+
+/** A plan's operations with the seccomp filter in its place. */
+export function fillSeccomp(host: Host, { operations, seccomp }: LaunchPlan): readonly Operation[] {
   if (seccomp === null) return operations;
   const cache = host.fileInfo("/run/edgerun", 0) === null ? "" : seccompCache;
   const filter = host.compileSeccomp(seccomp.words, seccomp.strings, cache);
@@ -56,8 +59,12 @@ export type SetupHandlers = {
 
 /** Tells init that what it waits for is done. */
 export function tellInit(host: Host, init: InitProcess, message: keyof typeof messages, value: number): void {
+  speak(host, init, () => host.tellInit(init.controlFd, messages[message], value));
+}
+
+function speak(host: Host, init: InitProcess, send: () => void): void {
   try {
-    host.tellInit(init.controlFd, messages[message], value);
+    send();
   } catch (error) {
     if (!(error instanceof EdgerunError && error.errno === "EPIPE")) throw error;
     throw unexpected(receive(host, init, 0)); // it failed meanwhile, and said why

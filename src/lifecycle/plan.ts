@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatPlan, formatPlanJson } from "../plan/format.ts";
 import { formatDecisions } from "../policy/format.ts";
-import { prepareBundle } from "./bundle.ts";
+import { planBundle, readBundle } from "./bundle.ts";
 import type { Context, PlanOptions } from "./options.ts";
 
 /**
@@ -10,24 +10,19 @@ import type { Context, PlanOptions } from "./options.ts";
  */
 export function plan(context: Context, options: PlanOptions): number {
   const { host } = context;
-  const prepared = prepareBundle(
-    context,
-    {
-      id: options.id ?? "edgerun",
-      bundle: options.bundle,
-      manifest: options.manifest,
-      noPivot: false,
-      noNewKeyring: false,
-      preserveFds: 0,
-    },
-    true,
-  );
-  const { decisions } = prepared.authorization;
+  const bundle = readBundle(context, options, true);
+  const launch = planBundle(context, bundle, {
+    id: options.id ?? "edgerun",
+    noPivot: false,
+    noNewKeyring: false,
+    preserveFds: 0,
+  });
+  const { decisions } = bundle.authorization;
   if (options.json) {
-    host.writeFd(1, `${JSON.stringify({ decisions, plan: formatPlanJson(prepared.plan) }, null, 2)}\n`);
+    host.writeFd(1, `${JSON.stringify({ decisions, plan: formatPlanJson(launch) }, null, 2)}\n`);
   } else {
     if (decisions !== null) host.writeFd(1, `${formatDecisions(decisions)}\n`);
-    host.writeFd(1, formatPlan(prepared.plan));
+    host.writeFd(1, formatPlan(launch));
   }
   return decisions?.some(({ verdict }) => verdict === "denied") ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { unlockDirectory } from "../state/store.ts";
-import { prepareBundle } from "./bundle.ts";
+import { readBundle } from "./bundle.ts";
 import { checkTerminal, createContainer } from "./create.ts";
 import { deleteAfterRun, destroy } from "./delete.ts";
 import { startProgram } from "./init.ts";
@@ -10,9 +10,9 @@ import { runPoststart } from "./start.ts";
 /** `run`: create, start, and in the foreground wait for the end and delete. Returns the program's exit code. */
 export function run(context: Context, options: RunOptions): number {
   const { host } = context;
-  const prepared = prepareBundle(context, options);
-  checkTerminal(prepared, options, options.detach);
-  const { directory, record, init, terminalFd } = createContainer(context, options, prepared, false);
+  const bundle = readBundle(context, options);
+  checkTerminal(bundle.spec, options, options.detach);
+  const { directory, record, init, terminalFd } = createContainer(context, options, bundle, false);
   try {
     startProgram(host, init.controlFd);
     runPoststart(host, record);

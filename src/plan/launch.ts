@@ -96,7 +96,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
   // In a user namespace first of all: the host's cgroups can be joined only with the credentials of the start.
   const lateEntry = planCgroupEntry(namespaces, directories);
   const operations: Operation[] = [
-    // Beside the host side, which writes the record.
+    // Beside the host side, which plans what follows and writes the record (planLaunchEntry()).
     ...planEntry(namespaces),
     ...planTimeOffsets(linux),
     ...planRoot(linux, rootfs, ownMounts, options),
@@ -140,6 +140,15 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     operations,
     warnings,
   };
+}
+
+/** What a start needs to know first: the new process, and the first operations of planLaunch(), which need nothing else. */
+export type EntryPlan = { cloneFlags: number; operations: Operation[] };
+
+/** Plans the entry into the namespaces, beside which the rest can be planned. */
+export function planLaunchEntry({ linux = {} }: Spec): EntryPlan {
+  const namespaces = computeNamespaces(linux);
+  return { cloneFlags: computeCloneFlags(namespaces), operations: planEntry(namespaces) };
 }
 
 /** What config.json may ask for and this version does not carry out. Left out, it would be a weaker container. */

@@ -17,6 +17,11 @@ export const operations = {
     doc: "setns(2) into the namespace file; the file's type must be `type` (CLONE_NEW*).",
   },
   unshare: { code: 3, fields: { flags: "u32" }, doc: "unshare(2): new namespaces." },
+  receive_plan: {
+    code: 9,
+    fields: {},
+    doc: "Go on with the operations that the host side sends in the message `plan`. The host side computes them meanwhile.",
+  },
   wait_cgroups: { code: 7, fields: {}, doc: "Wait until the host side has made the cgroups and set their limits." },
   join_cgroup: {
     code: 8,
@@ -247,4 +252,5 @@ export const messages = {
   hooks_done: 17,
   start: 18,
   cgroups: 19,
+  plan: 20,
 } as const;

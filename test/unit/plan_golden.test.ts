@@ -8,8 +8,9 @@ import Ajv2020 from "ajv/dist/2020.js";
 import { planSchema } from "../../scripts/plan_docs.ts";
 import { planExec } from "../../src/plan/exec.ts";
 import { formatPlanJson } from "../../src/plan/format.ts";
+import { planLaunchEntry } from "../../src/plan/launch.ts";
 import type { LaunchPlan } from "../../src/plan/plan.ts";
-import { launch, specOf, v1Facts } from "./plan_fixture.ts";
+import { launch, smallSpec, specOf, v1Facts } from "./plan_fixture.ts";
 
 const directory = "test/golden";
 const suffix = ".config.json";
@@ -36,6 +37,17 @@ for (const name of names) {
     compare(name, launch(specOf(readConfig(name))));
   });
 }
+
+test("the entry that is carried out ahead is how every plan begins", () => {
+  const joined = { linux: { namespaces: [{ type: "pid", path: "/proc/1/ns/pid" }, { type: "mount" }] } };
+  for (const spec of [...names.map((name) => specOf(readConfig(name))), smallSpec(joined)]) {
+    const entry = planLaunchEntry(spec);
+    const plan = launch(spec);
+    assert.deepEqual(plan.operations.slice(0, entry.operations.length), entry.operations);
+    assert.equal(plan.cloneFlags, entry.cloneFlags);
+    assert.ok(entry.operations.length > 0);
+  }
+});
 
 for (const name of ["docker", "user_namespace"]) {
   test(`golden plan: exec in ${name}`, () => {
