@@ -31,6 +31,7 @@ function operationSchema(name: string, operation: { fields: { [field: string]: s
 export function planSchema(): JsonSchema {
   const text = { type: "string" };
   const integer = { type: "integer" };
+  const idMaps = record({ uid: text, gid: text });
   const hooks = list({ $ref: "#/$defs/Hook" });
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -59,7 +60,15 @@ export function planSchema(): JsonSchema {
           ["unified"],
         ),
       ),
-      idMaps: { oneOf: [{ type: "null" }, record({ uid: text, gid: text })] },
+      idMaps: { oneOf: [{ type: "null" }, idMaps] },
+      sources: list(
+        record({
+          path: text,
+          recursive: { type: "boolean" },
+          idMaps: { oneOf: [{ type: "null" }, { const: "container" }, idMaps] },
+          mapRecursively: { type: "boolean" },
+        }),
+      ),
       oomScoreAdj: { oneOf: [{ type: "null" }, integer] },
       resourceLimits: list(
         record({ type: text, resource: integer, soft: { $ref: "#/$defs/U64" }, hard: { $ref: "#/$defs/U64" } }),

@@ -52,9 +52,10 @@ void do_make_device(const struct op_make_device *op)
 	close(parent_fd);
 }
 
-void do_bind_device(const struct op_bind_device *op, int source_fd)
+void do_bind_device(const struct operation *operation)
 {
-	int tree_fd = source_fd >= 0 ? source_fd : open_source(op->source, 0);
+	const struct op_bind_device *op = operation->fields;
+	int tree_fd = take_source(operation, op->source, 0, op->handed);
 	struct stat info;
 	if (fstat(tree_fd, &info) != 0)
 		fail(errno, "stat device \"%s\"", op->source);

@@ -30,6 +30,8 @@ struct init {
 	int root_fd;                     // the container's root (O_PATH), -1 before open_root
 	uint32_t root_propagation;       // applied after pivot_root
 	int empty_fd;                    // mask_path: the one empty read-only tmpfs, -1 until needed
+	int *sources;                    // receive_sources: what the host side opened for bind mounts
+	uint32_t source_count;
 	pid_t host_pid;                  // our pid on the host, told with `go`
 	int directory_refused;           // change_directory as root got EACCES
 	char program[4096];              // set by find_program
@@ -114,14 +116,15 @@ void do_set_ids_in_userns(void);
 void do_set_propagation(const struct op_set_propagation *op);
 void do_open_root(const struct op_open_root *op);
 void do_mount_filesystem(const struct op_mount_filesystem *op);
-void do_mount_bind(const struct op_mount_bind *op, int source_fd);
+void do_receive_sources(const struct op_receive_sources *op);
+void do_mount_bind(const struct operation *operation);
 void do_mount_by_flags(const struct op_mount_by_flags *op);
 void do_remount(const struct op_remount *op);
 void do_reconfigure_filesystem(const struct op_reconfigure_filesystem *op);
 void do_make_directory(const struct op_make_directory *op);
 void do_make_symlink(const struct op_make_symlink *op);
 void do_make_device(const struct op_make_device *op);
-void do_bind_device(const struct op_bind_device *op, int source_fd);
+void do_bind_device(const struct operation *operation);
 void do_mask_path(const struct op_mask_path *op);
 void do_readonly_path(const struct op_readonly_path *op);
 void do_open_terminal(const struct op_open_terminal *op);
@@ -151,7 +154,8 @@ void do_ready(void);
 void do_close_descriptors(const struct op_close_descriptors *op);
 _Noreturn void do_exec(const struct op_exec *op);
 
+// sources.c
 /** Opens what bind operations read from the host, before the credentials to reach it are given up. */
 void open_sources_ahead(void);
-/** The tree of a host path as a detached mount; fails the start if it can't be opened. */
-int open_source(const char *source, int recursive);
+/** What a bind operation shows, as a detached mount; opened now unless it is there already. */
+int take_source(const struct operation *operation, const char *source, int recursive, uint32_t handed);

@@ -65,7 +65,9 @@ static void carry_out(const struct operation *op)
 	case OP_MOUNT_FILESYSTEM:
 		return do_mount_filesystem(op->fields);
 	case OP_MOUNT_BIND:
-		return do_mount_bind(op->fields, op->source_fd);
+		return do_mount_bind(op);
+	case OP_RECEIVE_SOURCES:
+		return do_receive_sources(op->fields);
 	case OP_MOUNT_BY_FLAGS:
 		return do_mount_by_flags(op->fields);
 	case OP_REMOUNT:
@@ -79,7 +81,7 @@ static void carry_out(const struct operation *op)
 	case OP_MAKE_DEVICE:
 		return do_make_device(op->fields);
 	case OP_BIND_DEVICE:
-		return do_bind_device(op->fields, op->source_fd);
+		return do_bind_device(op);
 	case OP_MASK_PATH:
 		return do_mask_path(op->fields);
 	case OP_READONLY_PATH:

@@ -62,31 +62,10 @@ void refuse_inside_proc(int target_fd, const char *target)
 		fail(0, "\"%s\" cannot be mounted because it is inside /proc", target);
 }
 
-int open_source(const char *source, int recursive)
+void do_mount_bind(const struct operation *operation)
 {
-	int fd = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0));
-	if (fd < 0)
-		fail(errno, "bind mount source \"%s\"", source);
-	return fd;
-}
-
-void open_sources_ahead(void)
-{
-	for (size_t i = 0; i < init.plan.count; i++) {
-		struct operation *operation = &init.plan.operations[i];
-		if (operation->code == OP_MOUNT_BIND) {
-			const struct op_mount_bind *op = operation->fields;
-			operation->source_fd = open_source(op->source, op->recursive != 0);
-		} else if (operation->code == OP_BIND_DEVICE) {
-			const struct op_bind_device *op = operation->fields;
-			operation->source_fd = open_source(op->source, 0);
-		}
-	}
-}
-
-void do_mount_bind(const struct op_mount_bind *op, int source_fd)
-{
-	int tree_fd = source_fd >= 0 ? source_fd : open_source(op->source, op->recursive != 0);
+	const struct op_mount_bind *op = operation->fields;
+	int tree_fd = take_source(operation, op->source, op->recursive != 0, op->handed);
 	struct stat info;
 	if (fstat(tree_fd, &info) != 0)
 		fail(errno, "stat \"%s\"", op->source);

@@ -136,6 +136,11 @@ export const hostFunctions = {
     doc: "Sends the operations that `receive_plan` waits for and, unless startSocket is empty, a socket that listens there for `start`.",
   },
   tellInit: { args: ["controlFd:int", "message:int", "value:int"], result: "void", doc: "Sends a message to init." },
+  handSources: {
+    args: ["controlFd:int", "pid:int", "paths:strs", "flags:words", "maps:strs"],
+    result: "void",
+    doc: "Opens sources of bind mounts in the mount namespace of a process, with our rights, maps ids where asked, and sends the detached mounts to init. A flag word: 1 recursive, 2 map recursively, 4 * n map by: 1 the process's own user namespace, 2 the first pair of `maps` (texts of uid_map and gid_map), ...",
+  },
   connectStart: {
     args: ["path:str", "timeoutMs:int"],
     result: "int",

@@ -41,9 +41,15 @@ export function readBundle(context: Context, options: ReadOptions, reportOnly = 
 
 /**
  * Computes what the start of a bundle would do.
+ * @param privileged whether the start is one by root
  * @throws EdgerunError UNSUPPORTED, CONFIG_INVALID
  */
-export function planBundle(context: Context, { bundle, rootfs, spec }: Bundle, options: StartOptions): LaunchPlan {
+export function planBundle(
+  context: Context,
+  { bundle, rootfs, spec }: Bundle,
+  options: StartOptions,
+  privileged = context.request.uid === 0,
+): LaunchPlan {
   const { host, log } = context;
   const plan = planLaunch({
     spec,
@@ -56,6 +62,7 @@ export function planBundle(context: Context, { bundle, rootfs, spec }: Bundle, o
       noNewKeyring: options.noNewKeyring,
       preserveFds: options.preserveFds,
       cgroupManager: context.cgroupManager,
+      privileged,
     },
   });
   // What the specification lets a runtime leave out; `plan` shows it, too. The default spec has such a thing.

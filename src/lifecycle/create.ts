@@ -33,6 +33,7 @@ import {
 } from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
+import { handSources } from "./sources.ts";
 
 /** A container that is set up and waits for its start. */
 export type Created = {
@@ -139,6 +140,7 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
       runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
       runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
     },
+    handSources: () => handSources(host, init, plan),
     takeTerminal: (masterFd) => {
       created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
     },

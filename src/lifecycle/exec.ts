@@ -140,6 +140,9 @@ function startInContainer(
       runHooks: () => {
         throw new EdgerunError("INIT", "an exec'd process has no hooks");
       },
+      handSources: () => {
+        throw new EdgerunError("INIT", "an exec'd process has no mounts");
+      },
       takeTerminal: (masterFd) => {
         terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },

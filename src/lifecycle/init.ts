@@ -53,6 +53,8 @@ export function fillSeccomp(host: Host, { operations, seccomp }: LaunchPlan): re
 /** What the host side does when init asks for it. */
 export type SetupHandlers = {
   runHooks: () => void;
+  /** Sends what bind mounts show; only where the plan has such sources. */
+  handSources: () => void;
   /** Takes over the master of the terminal. */
   takeTerminal: (masterFd: number) => void;
 };
@@ -95,6 +97,9 @@ export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandler
       case "hooks":
         handlers.runHooks();
         tellInit(host, init, "hooks_done", 0);
+        break;
+      case "open_sources":
+        handlers.handSources();
         break;
       case "terminal":
         handlers.takeTerminal(message.fd);

@@ -11,12 +11,9 @@ import type { Context, PlanOptions } from "./options.ts";
 export function plan(context: Context, options: PlanOptions): number {
   const { host } = context;
   const bundle = readBundle(context, options, true);
-  const launch = planBundle(context, bundle, {
-    id: options.id ?? "edgerun",
-    noPivot: false,
-    noNewKeyring: false,
-    preserveFds: 0,
-  });
+  const start = { id: options.id ?? "edgerun", noPivot: false, noNewKeyring: false, preserveFds: 0 };
+  // A start by root, whoever looks at it.
+  const launch = planBundle(context, bundle, start, true);
   const { decisions } = bundle.authorization;
   if (options.json) {
     host.writeFd(1, `${JSON.stringify({ decisions, plan: formatPlanJson(launch) }, null, 2)}\n`);

@@ -78,7 +78,8 @@ function planHierarchy(parsed: ParsedMount, context: MountContext, index: number
   const { mount, path } = context.cgroups[index]!;
   const propagation = options.propagation[0] ?? 0;
   if (!mountsAnew(context, mount.version)) {
-    return { op: "mount_bind", source: path, target, recursive: 1, ...attributeFields(options), propagation };
+    const handed = context.sources.hand({ path, recursive: true }, parsed.jsonPath);
+    return { op: "mount_bind", source: path, target, recursive: 1, ...attributeFields(options), propagation, handed };
   }
   return {
     op: "mount_filesystem",

@@ -5,6 +5,7 @@ import { S_IFBLK, S_IFCHR, S_IFIFO } from "./constants.ts";
 import { bindsDev } from "./mounts.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath } from "./paths.ts";
+import type { Sources } from "./sources.ts";
 
 /** Every container has these. The device cgroup allows them too (device_rules.ts). */
 const defaultDevices: readonly Device[] = [
@@ -20,7 +21,7 @@ const defaultDevices: readonly Device[] = [
  * Nodes first, then links. A device of config.json takes the place of a default one with its path.
  * @param canMakeNodes false in a user namespace: there mknod(2) is refused, and the host's node is bound instead
  */
-export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
+export function planDevices(spec: Spec, canMakeNodes: boolean, sources: Sources): Operation[] {
   if (bindsDev(spec)) return [];
   // /dev/ptmx is the multiplexer of the container's own devpts; engines list the host's for privileged containers.
   const own = (spec.linux?.devices ?? [])
@@ -28,9 +29,9 @@ export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
     .filter(({ path }) => path !== "/dev/ptmx");
   const operations: Operation[] = [];
   for (const device of defaultDevices) {
-    if (!own.some(({ path }) => path === device.path)) operations.push(planNode(device, canMakeNodes));
+    if (!own.some(({ path }) => path === device.path)) operations.push(planNode(device, canMakeNodes, sources));
   }
-  for (const device of own) operations.push(planNode(device, canMakeNodes));
+  for (const device of own) operations.push(planNode(device, canMakeNodes, sources));
   operations.push(
     { op: "make_symlink", value: "/proc/self/fd", target: "/dev/fd" },
     { op: "make_symlink", value: "/proc/self/fd/0", target: "/dev/stdin" },
@@ -41,13 +42,16 @@ export function planDevices(spec: Spec, canMakeNodes: boolean): Operation[] {
   return operations;
 }
 
-function planNode(device: Device, canMakeNodes: boolean): Operation {
+function planNode(device: Device, canMakeNodes: boolean, sources: Sources): Operation {
   const { path, major = 0, minor = 0 } = device;
   if (device.type === "p") {
     return { op: "make_device", target: path, type: S_IFIFO, major, minor, ...ownership(device) };
   }
   const type = device.type === "b" ? S_IFBLK : S_IFCHR;
-  if (!canMakeNodes) return { op: "bind_device", source: path, target: path, type, major, minor };
+  if (!canMakeNodes) {
+    const handed = sources.hand({ path, recursive: false }, "linux.devices");
+    return { op: "bind_device", source: path, target: path, type, major, minor, handed };
+  }
   return { op: "make_device", target: path, type, major, minor, ...ownership(device) };
 }
 

@@ -63,6 +63,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     preserveFds: options.preserveFds,
     cgroups: [], // they are there, and `join_cgroup` joins them
     idMaps: null,
+    sources: [],
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks: { prestart: [], createRuntime: [], poststart: [], poststop: [] },

@@ -4,7 +4,7 @@ import { escapeControls } from "../policy/decision.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import * as kernel from "./constants.ts";
 import { type Operation, operations } from "./operations.ts";
-import type { HookPlan, LaunchPlan } from "./plan.ts";
+import type { HookPlan, IdMaps, LaunchPlan } from "./plan.ts";
 
 /** The plan as JSON text, indented: u64 limits as decimal strings, seccomp filters as their length in bytes. */
 export function formatPlanJson(plan: LaunchPlan): string {
@@ -30,6 +30,11 @@ export function formatPlan(plan: LaunchPlan): string {
   lines.push(`clone ${formatFlags(plan.cloneFlags, cloneFlags)}`);
   if (plan.idMaps !== null) {
     lines.push(`uid map ${oneLine(plan.idMaps.uid)}`, `gid map ${oneLine(plan.idMaps.gid)}`);
+  }
+  for (const { path, recursive, idMaps, mapRecursively } of plan.sources) {
+    const map = idMaps === null ? "" : idMaps === "container" ? "the container's" : formatMaps(idMaps);
+    const mapped = map === "" ? "" : ` ${mapRecursively ? "ridmap" : "idmap"}=${map}`;
+    lines.push(`source ${quote(path)}${recursive ? " recursive=yes" : ""}${mapped}`);
   }
   if (plan.oomScoreAdj !== null) lines.push(`oom score adjustment ${plan.oomScoreAdj}`);
   for (const { type, soft, hard } of plan.resourceLimits) lines.push(`limit ${type} soft=${soft} hard=${hard}`);
@@ -150,6 +155,10 @@ function quote(text: string): string {
     }
   }
   return text === "" ? '""' : text;
+}
+
+function formatMaps({ uid, gid }: IdMaps): string {
+  return `uids ${oneLine(uid)}; gids ${oneLine(gid)}`;
 }
 
 function oneLine(text: string): string {

@@ -38,6 +38,7 @@ import {
 } from "./process.ts";
 import { invalid, unsupported } from "./refusal.ts";
 import { planSeccomp } from "./seccomp.ts";
+import { planSources, type Sources } from "./sources.ts";
 import { planSysctls } from "./sysctl.ts";
 
 /** What the command line decides about a process. */
@@ -52,6 +53,8 @@ export type LaunchOptions = ProcessOptions & {
   /** MS_MOVE and chroot instead of pivot_root (a root on a ramfs). */
   noPivot: boolean;
   cgroupManager: CgroupManager;
+  /** We are root, of the host or of our user namespace: we may do for init what it may not do itself. */
+  privileged: boolean;
 };
 
 export type LaunchInput = {
@@ -85,13 +88,18 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
   const inUserNamespace = hasNamespace(namespaces, CLONE_NEWUSER);
   const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
+  const sources = planSources(inUserNamespace, options.privileged && (namespaces.created & CLONE_NEWNS) !== 0);
   const mounts = planMounts(spec.mounts ?? [], {
     bundle,
     namespaces,
     facts,
     cgroups: hasCgroups ? directories : computeOwnDirectories(facts),
     mountLabel: planMountLabel(linux, facts),
+    linux,
+    sources,
   });
+  const devices = planDevices(spec, facts.initialUserNamespace && !inUserNamespace, sources);
+  const receiveSources = planReceiving(sources);
 
   // In a user namespace first of all: the host's cgroups can be joined only with the credentials of the start.
   const lateEntry = planCgroupEntry(namespaces, directories);
@@ -101,12 +109,12 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...planTimeOffsets(linux),
     ...planRoot(linux, rootfs, ownMounts, options),
     { op: "wait_go" },
-    ...(inUserNamespace ? lateEntry : []),
+    ...(inUserNamespace ? [...lateEntry, ...receiveSources] : []),
     // What the container sees; all of it below the root's descriptor. Beside the host side, which makes cgroups.
     ...mounts.early,
-    ...(inUserNamespace ? [] : lateEntry),
+    ...(inUserNamespace ? [] : [...lateEntry, ...receiveSources]),
     ...mounts.operations,
-    ...planDevices(spec, facts.initialUserNamespace && !inUserNamespace),
+    ...devices,
     ...(hasHostHooks ? [{ op: "host_hooks" } as const] : []),
     ...planInnerHooks(spec, "createContainer", { id, bundle }),
     // What needs the runtime's own procfs.
@@ -133,6 +141,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     preserveFds: options.preserveFds,
     cgroups,
     idMaps: planIdMaps(linux, namespaces),
+    sources: sources.handed,
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks,
@@ -198,6 +207,11 @@ function planRoot(linux: Linux, rootfs: string, ownMounts: boolean, options: Lau
 function planCgroupEntry(namespaces: Namespaces, directories: readonly CgroupDirectory[]): Operation[] {
   const joins = (namespaces.joined & CLONE_NEWNS) !== 0 ? [] : planCgroupJoins(directories.map(({ path }) => path));
   return [{ op: "wait_cgroups" }, ...joins, ...planLateEntry(namespaces)];
+}
+
+/** After the cgroups are there: they are shown, too, and the host side has nothing else to do then. */
+function planReceiving({ handed }: Sources): Operation[] {
+  return handed.length === 0 ? [] : [{ op: "receive_sources", count: handed.length }];
 }
 
 /** Moving into cgroups, given as host paths. */

@@ -48,8 +48,8 @@ export type MountOptions = {
   superCleared: number;
   /** Options of the file system. */
   data: string[];
-  /** Options that this version does not carry out. */
-  refused: string[];
+  /** idmap and ridmap; `maps` is what comes after "=". */
+  idMap: { recursive: boolean; maps: string } | undefined;
 };
 
 type Attribute = { readonly mask: number; readonly value: number };
@@ -107,8 +107,6 @@ const superFlagsCleared: { readonly [option: string]: number } = {
   noiversion: MS_I_VERSION,
 };
 
-const notCarriedOut = ["idmap", "ridmap"];
-
 /** Every mount option that is more than a word for the file system; for `features`. Sorted. */
 export function listMountOptions(): string[] {
   const names = Object.keys(attributes);
@@ -120,8 +118,10 @@ export function listMountOptions(): string[] {
     ...Object.keys(superFlagsCleared),
     "bind",
     "defaults",
+    "idmap",
     "rbind",
     "remount",
+    "ridmap",
     "tmpcopyup",
   ].sort();
 }
@@ -131,7 +131,7 @@ export function propagationFlags(option: string): number | undefined {
   return lookUp(propagations, option);
 }
 
-/** Reads mounts[].options. Pure: what can't be carried out is listed in `refused`, for the caller to report. */
+/** Reads mounts[].options. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const parsed: MountOptions = {
     bind: false,
@@ -145,7 +145,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     superFlags: 0,
     superCleared: 0,
     data: [],
-    refused: [],
+    idMap: undefined,
   };
   for (const option of options) readOption(parsed, option);
   return parsed;
@@ -196,8 +196,10 @@ function readOption(parsed: MountOptions, option: string): void {
     case "defaults":
       return;
   }
-  if (notCarriedOut.includes(option) || option.startsWith("idmap=") || option.startsWith("ridmap=")) {
-    parsed.refused.push(option);
+  const equals = option.indexOf("=");
+  const name = equals < 0 ? option : option.slice(0, equals);
+  if (name === "idmap" || name === "ridmap") {
+    parsed.idMap = { recursive: name === "ridmap", maps: equals < 0 ? "" : option.slice(equals + 1) };
   } else {
     for (const datum of splitData(option)) parsed.data.push(datum);
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // mounts of config.json to operations. New file systems are made detached and with their final attributes; there is
 // no moment at which a read-only mount is writable in the container's tree.
-import type { Mount, Spec } from "../spec/config.ts";
+import type { Linux, Mount, Spec } from "../spec/config.ts";
 import { isCgroupMount, planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
 import { CLONE_NEWNS, MS_I_VERSION } from "./constants.ts";
 import { planChange, planFilesystem, planFurtherPropagation } from "./filesystems.ts";
+import { isMapped, planMountMap } from "./id_maps.ts";
 import {
   attributeFields,
   filesystemOption,
@@ -18,6 +19,7 @@ import type { Operation } from "./operations.ts";
 import { cleanPath, isWithin } from "./paths.ts";
 import type { HostFacts } from "./plan.ts";
 import { invalid, unsupported } from "./refusal.ts";
+import type { Sources } from "./sources.ts";
 
 export type MountContext = {
   bundle: string;
@@ -25,6 +27,8 @@ export type MountContext = {
   facts: HostFacts;
   cgroups: readonly CgroupDirectory[];
   mountLabel: string;
+  linux: Linux;
+  sources: Sources;
 };
 
 /**
@@ -60,6 +64,7 @@ export function planMounts(mounts: readonly Mount[], context: MountContext): Mou
     if (
       mount.type === "cgroup" ||
       mount.type === "cgroup2" ||
+      isMapped(parsed) ||
       // The order of the list counts for mounts on top of each other.
       waiting.some((other) => isWithin(other, target) || isWithin(target, other))
     ) {
@@ -82,13 +87,12 @@ function isBind(mount: Mount, options: MountOptions): boolean {
   return options.bind || mount.type === "bind";
 }
 
-function checkMount({ mount, jsonPath, target, options }: ParsedMount): void {
-  const refused = options.refused[0];
-  if (refused !== undefined) throw unsupported(`${jsonPath}.options`, `"${refused}" is not in this version`);
-  if (mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
-    throw unsupported(
-      `${jsonPath}.${mount.uidMappings !== undefined ? "uidMappings" : "gidMappings"}`,
-      "mapped mounts are not in this version",
+function checkMount(parsed: ParsedMount): void {
+  const { mount, jsonPath, target, options } = parsed;
+  if (isMapped(parsed) && (!isBind(mount, options) || options.remount)) {
+    throw invalid(
+      `${jsonPath}.${options.idMap === undefined ? "uidMappings" : "options"}`,
+      "only bind mounts are mapped",
     );
   }
   if (target === "/") throw invalid(`${jsonPath}.destination`, "a mount can't replace the root; use root.path");
@@ -123,7 +127,7 @@ function planMount(plan: MountPlan, parsed: ParsedMount, context: MountContext):
   if (options.remount) {
     planRemount(plan, parsed);
   } else if (isBind(mount, options)) {
-    planBind(plan, parsed, context.bundle);
+    planBind(plan, parsed, context);
   } else if (isCgroupMount(type, context.facts)) {
     plan.operations.push(...planCgroupMount(parsed, context));
   } else if (type === "" || type === "none") {
@@ -133,18 +137,22 @@ function planMount(plan: MountPlan, parsed: ParsedMount, context: MountContext):
   }
 }
 
-function planBind(plan: MountPlan, { mount, jsonPath, target, options }: ParsedMount, bundle: string): void {
-  const source = mount.source ?? "";
-  if (source === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
+function planBind(plan: MountPlan, parsed: ParsedMount, context: MountContext): void {
+  const { mount, jsonPath, target, options } = parsed;
+  const given = mount.source ?? "";
+  if (given === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
   const ignored = filesystemOption(options, mount.options);
   if (ignored !== undefined) refuseFilesystemOption(jsonPath, ignored);
+  const source = given.startsWith("/") ? given : `${context.bundle}/${given}`;
+  const map = isMapped(parsed) ? planMountMap(parsed, context.linux) : undefined;
   plan.operations.push({
     op: "mount_bind",
-    source: source.startsWith("/") ? source : `${bundle}/${source}`,
+    source,
     target,
     recursive: options.recursive ? 1 : 0,
     ...attributeFields(options),
     propagation: options.propagation[0] ?? 0,
+    handed: context.sources.hand({ path: source, recursive: options.recursive, ...map }, `${jsonPath}.options`),
   });
   plan.operations.push(...planFurtherPropagation(target, options));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // linux.namespaces: which are new, which are joined, and in which step of a start each one is entered.
-import type { IdMapping, Linux, NamespaceType } from "../spec/config.ts";
+import type { Linux, NamespaceType } from "../spec/config.ts";
 import { findNamespace } from "../spec/linux.ts";
 import {
   CLONE_NEWCGROUP,
@@ -12,7 +12,9 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from "./constants.ts";
+import { formatIdMap } from "./id_maps.ts";
 import type { Operation } from "./operations.ts";
+import type { IdMaps } from "./plan.ts";
 
 /** The CLONE_NEW* flag of a namespace type. */
 export function namespaceFlag(type: NamespaceType): number {
@@ -146,11 +148,7 @@ export function planTimeOffsets(linux: Linux): Operation[] {
  * Texts for /proc/PID/uid_map and gid_map; null where no user namespace is new.
  * A joined one has its maps: those of the bundle, which engines write there too, are not used.
  */
-export function planIdMaps(linux: Linux, { created }: Namespaces): { uid: string; gid: string } | null {
+export function planIdMaps(linux: Linux, { created }: Namespaces): IdMaps | null {
   if ((created & CLONE_NEWUSER) === 0) return null;
   return { uid: formatIdMap(linux.uidMappings ?? []), gid: formatIdMap(linux.gidMappings ?? []) };
-}
-
-function formatIdMap(mappings: IdMapping[]): string {
-  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join("");
 }

@@ -91,8 +91,9 @@ export const operations = {
       recursiveSet: "u64",
       recursiveClear: "u64",
       propagation: "u32",
+      handed: "u32",
     },
-    doc: "A bind mount: open_tree, mount_setattr while still detached, move_mount. Missing target: directory or empty file, as the source.",
+    doc: "A bind mount: open_tree, mount_setattr while still detached, move_mount. Missing target: directory or empty file, as the source. handed: the number, from 1 on, of the source among those of receive_sources; 0 where init opens it.",
   },
   remount: {
     code: 14,
@@ -124,8 +125,13 @@ export const operations = {
   },
   bind_device: {
     code: 19,
-    fields: { source: "str", target: "str", type: "u32", major: "u32", minor: "u32" },
-    doc: "Bind the host's device node (user namespaces can't mknod); it must be that device.",
+    fields: { source: "str", target: "str", type: "u32", major: "u32", minor: "u32", handed: "u32" },
+    doc: "Bind the host's device node (user namespaces can't mknod); it must be that device. handed: as in mount_bind.",
+  },
+  receive_sources: {
+    code: 29,
+    fields: { count: "u32" },
+    doc: "Take over the sources of bind mounts that the host side has opened, with its rights and with ids mapped.",
   },
   mask_path: {
     code: 20,
@@ -248,9 +254,11 @@ export const messages = {
   terminal: 3,
   ready: 4,
   failed: 5,
+  open_sources: 8,
   go: 16,
   hooks_done: 17,
   start: 18,
   cgroups: 19,
   plan: 20,
+  sources: 24,
 } as const;

@@ -43,6 +43,20 @@ export type CgroupPlan = {
   unified?: UnifiedCgroup;
 };
 
+/** Texts for /proc/PID/uid_map and gid_map. */
+export type IdMaps = { uid: string; gid: string };
+
+/** The source of a bind mount that the host side opens, and what becomes of the ids in it. */
+export type SourcePlan = {
+  /** Absolute host path. */
+  path: string;
+  recursive: boolean;
+  /** null: as they are; "container": as in the container's own user namespace. */
+  idMaps: IdMaps | "container" | null;
+  /** Ids of the mounts below it, too. */
+  mapRecursively: boolean;
+};
+
 export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };
 
 /** A hook that runs in the runtime's namespaces, with exactly this environment. timeoutMs 0: none. */
@@ -57,8 +71,10 @@ export type LaunchPlan = {
   cloneFlags: number;
   preserveFds: number;
   cgroups: CgroupPlan[];
-  /** Texts for /proc/PID/uid_map and gid_map, where a user namespace is new. */
-  idMaps: { uid: string; gid: string } | null;
+  /** Where a user namespace is new. */
+  idMaps: IdMaps | null;
+  /** For `receive_sources`, in this order. */
+  sources: SourcePlan[];
   oomScoreAdj: number | null;
   resourceLimits: ResourceLimit[];
   hooks: { prestart: HookPlan[]; createRuntime: HookPlan[]; poststart: HookPlan[]; poststop: HookPlan[] };

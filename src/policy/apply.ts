@@ -23,7 +23,7 @@ export function applyManifest(spec: Spec, manifest: Manifest, view: HostView): {
   const { grants } = manifest;
   const process = limitProcess(spec.process, grants, decisions);
   const linux = limitLinux(spec.linux ?? {}, grants, view, decisions);
-  const mounts = limitMounts(spec.mounts ?? [], grants, decisions);
+  const mounts = limitMounts(spec.mounts ?? [], linux, grants, decisions);
   listHooks(spec.hooks ?? {}, decisions);
   return { spec: { ...spec, process, linux, mounts }, decisions };
 }

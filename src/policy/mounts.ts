@@ -3,7 +3,7 @@
 // manifest grants. Everything else is denied.
 import type { Grants, MountGrant } from "../manifest/schema.ts";
 import { isPlainPath } from "../manifest/text.ts";
-import type { Mount } from "../spec/config.ts";
+import type { IdMapping, Linux, Mount } from "../spec/config.ts";
 import type { Decision } from "./decision.ts";
 import { isEngineFile } from "./engine_files.ts";
 import { formatBytes } from "./quantities.ts";
@@ -23,9 +23,13 @@ function baseMounts(): BaseMount[] {
 }
 
 /** The mounts as far as they are granted, in the bundle's order; denied ones are left out. */
-export function limitMounts(mounts: readonly Mount[], grants: Grants, decisions: Decision[]): Mount[] {
+export function limitMounts(mounts: readonly Mount[], linux: Linux, grants: Grants, decisions: Decision[]): Mount[] {
   const limited: Mount[] = [];
   for (const mount of mounts) {
+    if (mapsIds(mount, linux)) {
+      deny(mount, "-", "base: no mapped mounts", decisions);
+      continue;
+    }
     const result = limitMount(mount, grants, decisions);
     if (result !== undefined) limited.push(result);
   }
@@ -51,6 +55,20 @@ function limitMount(asked: Mount, grants: Grants, decisions: Decision[]): Mount 
   }
   if (mount.type === "tmpfs") return limitTmpfs(mount, grants, decisions);
   return deny(mount, "-", "base: mounts", decisions);
+}
+
+/**
+ * Ids that are mapped let the container be somebody in the volume that it is not in the container. As in its own user
+ * namespace they don't.
+ */
+function mapsIds({ uidMappings, gidMappings, options = [] }: Mount, linux: Linux): boolean {
+  if (options.some((option) => option.startsWith("idmap=") || option.startsWith("ridmap="))) return true;
+  if (uidMappings === undefined && gidMappings === undefined) return false;
+  return !isSameMap(uidMappings, linux.uidMappings) || !isSameMap(gidMappings, linux.gidMappings);
+}
+
+function isSameMap(asked: readonly IdMapping[] = [], own: readonly IdMapping[] = []): boolean {
+  return JSON.stringify(asked) === JSON.stringify(own);
 }
 
 function isBind(mount: Mount): boolean {

@@ -65,7 +65,13 @@ export function makeConfigTarget(host: Host): Target {
   }
 
   function planAll(spec: Spec, facts: HostFacts): LaunchPlan | undefined {
-    const options = { noPivot: false, noNewKeyring: false, preserveFds: 0, cgroupManager: "cgroupfs" as const };
+    const options = {
+      noPivot: false,
+      noNewKeyring: false,
+      preserveFds: 0,
+      cgroupManager: "cgroupfs" as const,
+      privileged: true,
+    };
     const launch = () =>
       planLaunch({ spec, id: "meter-7", bundle: "/bundle", rootfs: "/bundle/rootfs", facts, options });
     const plan = attempt(["CONFIG_INVALID", "UNSUPPORTED"], launch);

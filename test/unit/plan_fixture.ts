@@ -41,7 +41,13 @@ export function v1Facts(): HostFacts {
   };
 }
 
-const options: LaunchOptions = { noPivot: false, noNewKeyring: false, preserveFds: 0, cgroupManager: "cgroupfs" };
+const options: LaunchOptions = {
+  noPivot: false,
+  noNewKeyring: false,
+  preserveFds: 0,
+  cgroupManager: "cgroupfs",
+  privileged: true,
+};
 
 export function specOf(json: unknown): Spec {
   return decodeSpec(json as Json).spec;

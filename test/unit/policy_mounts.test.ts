@@ -60,6 +60,23 @@ test("a remount is denied: it would undo what is granted of the mount that is th
   }
 });
 
+test("mapped ids are denied, but as in the container's own user namespace", () => {
+  const grant = { source: "/srv/data", destination: "/data", access: "rw" as const };
+  const own = [{ containerID: 0, hostID: 200000, size: 65536 }];
+  const namespaces = { namespaces: [...(specWith({}).linux?.namespaces ?? []), { type: "user" as const }] };
+  const linux = { ...namespaces, uidMappings: own, gidMappings: own };
+  const mount = bind("/srv/data", "/data");
+  const verdicts = (change: Partial<Mount>) =>
+    denials(apply(specWith({ mounts: [{ ...mount, ...change }] }, linux), { mounts: [grant] }).decisions).length;
+  assert.equal(verdicts({}), 0);
+  assert.equal(verdicts({ options: ["rbind", "idmap"] }), 0);
+  assert.equal(verdicts({ uidMappings: own, gidMappings: own }), 0);
+  const other = [{ containerID: 0, hostID: 200001, size: 1 }];
+  assert.equal(verdicts({ uidMappings: other, gidMappings: own }), 1);
+  assert.equal(verdicts({ uidMappings: own, gidMappings: other }), 1);
+  assert.equal(verdicts({ options: ["rbind", "idmap=uids=0-0-1;gids=0-0-1"] }), 1);
+});
+
 test("paths are compared in plain form, and what is not plain is denied", () => {
   const mounts = [{ source: "/srv/data", destination: "/data", access: "rw" as const }];
   const { spec } = apply(only(bind("/srv//data/", "/./data")), { mounts });

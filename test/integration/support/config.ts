@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The config.json that tests start from: what `spec` of the runtimes in the field prints, without a terminal.
 
-export type Mount = { destination: string; type?: string; source?: string; options?: string[] };
+export type IdMapping = { containerID: number; hostID: number; size: number };
+export type Mount = {
+  destination: string;
+  type?: string;
+  source?: string;
+  options?: string[];
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
+};
 export type Device = {
   path: string;
   type: string;
@@ -11,7 +19,6 @@ export type Device = {
   uid?: number;
   gid?: number;
 };
-export type IdMapping = { containerID: number; hostID: number; size: number };
 export type Hook = { path: string; args?: string[]; env?: string[]; timeout?: number };
 export type CapabilitySet = "bounding" | "effective" | "permitted" | "inheritable" | "ambient";
 export type Process = {
