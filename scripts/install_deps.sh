@@ -11,8 +11,8 @@ packages=(
   gcc libc6-dev make dpkg-dev xz-utils ca-certificates debian-archive-keyring
   musl-tools linux-libc-dev libseccomp-dev libsodium-dev libmbedtls-dev
   # tests, demo and benchmark
-  attr busybox-static conmon containerd crun debootstrap docker.io golang-github-containers-common hyperfine iproute2
-  libcap2-bin podman procps python3-minimal runc skopeo strace util-linux zstd
+  attr busybox-static conmon containerd crun debootstrap docker.io golang-github-containers-common hyperfine iproute2 iputils-ping
+  libcap2-bin nftables podman procps python3-minimal runc skopeo strace util-linux zstd
 )
 node_minimum=20
 

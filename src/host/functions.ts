@@ -157,6 +157,13 @@ export const hostFunctions = {
     doc: "Sends one datagram to a UNIX socket (the journal's, syslog's).",
   },
 
+  // --- networks
+  netlinkExchange: {
+    args: ["namespace:str", "protocol:int", "messages:bytes", "labels:strs"],
+    result: "bytes",
+    doc: "Sends netlink messages (src/netlink) in the network namespace with that path ('': ours), and returns the kernel's answers. The first error in them fails it, with the label of its message: sequence number 1 is labels[0].",
+  },
+
   // --- libraries
   compileSeccomp: {
     args: ["words:words", "strings:strs", "cacheDirectory:str"],
