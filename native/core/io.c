@@ -2,6 +2,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,10 +13,24 @@
 /** No file of this runtime comes near it; a larger limit is a mistake of the caller. */
 #define LARGEST_LIMIT ((int64_t)256 << 20)
 
+/**
+ * Whether a call that failed is worth another try: descriptors that callers hand us may be non-blocking, as Node's pipes
+ * are. Waits until this one is ready.
+ */
+static int waited_until_ready(int fd, short events)
+{
+	if (errno != EAGAIN)
+		return 0;
+	struct pollfd ready = {fd, events, 0};
+	return ER_RETRY(poll(&ready, 1, -1)) > 0;
+}
+
 int er_write_all(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
 		ssize_t written = ER_RETRY(write(fd, data, size));
+		if (written < 0 && waited_until_ready(fd, POLLOUT))
+			continue;
 		if (written < 0)
 			return -1;
 		data += written;
@@ -34,6 +49,8 @@ int er_read_to_end(int fd, size_t max_bytes, char **text, size_t *size)
 	for (;;) {
 		// One byte more than the limit is asked for: that is how "exactly the limit" and "more" are told apart.
 		ssize_t got = ER_RETRY(read(fd, buffer + used, room - used));
+		if (got < 0 && waited_until_ready(fd, POLLIN))
+			continue;
 		if (got < 0)
 			return -1;
 		if (got == 0)

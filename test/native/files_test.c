@@ -2,6 +2,7 @@
 // Reading and writing files and descriptors.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -117,6 +118,28 @@ static void test_descriptors(void)
 		  "clock gives seconds and nanoseconds");
 }
 
+/** Pipes of callers may be non-blocking (Node's are), and whoever is at the other end slow. */
+static void test_nonblocking_pipe(void)
+{
+	static char text[256 * 1024]; // more than a pipe holds
+	memset(text, 'x', sizeof text);
+	int ends[2];
+	if (pipe2(ends, O_NONBLOCK) < 0)
+		exit(1);
+	pid_t writer = fork();
+	if (writer == 0) {
+		close(ends[0]);
+		usleep(50000);
+		_exit(CALL(er_write_fd, num(ends[1]), bytes(text, sizeof text)) == 0 ? 0 : 1);
+	}
+	close(ends[1]);
+	int read_all = CALL(er_read_fd, num(ends[0]), num(sizeof text)) == 0 && result.size == sizeof text;
+	check(read_all, "readFd waits for a non-blocking pipe");
+	int status = 1;
+	check(waitpid(writer, &status, 0) == writer && status == 0, "writeFd waits for a non-blocking pipe");
+	close(ends[0]);
+}
+
 int main(void)
 {
 	enter_directory();
@@ -124,6 +147,7 @@ int main(void)
 	test_large_text();
 	test_writing();
 	test_descriptors();
+	test_nonblocking_pipe();
 	leave_directory();
 	return check_summary();
 }
