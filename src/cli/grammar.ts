@@ -24,6 +24,8 @@ export type Flag = {
   /** One letter, without the dash. */
   short?: string;
   doc: string;
+  /** Refuses a text that the command could not read, where the command line is read. */
+  isValid?: (text: string) => boolean;
   /** Shown in the help; nothing else uses it. */
   default?: string;
   /** Accepted, but not in the help. */
@@ -101,6 +103,7 @@ export function parseArguments<F extends FlagTable>(
     }
     if (inline === undefined && next === argv.length) throw usageError(`flag needs an argument: -${name}`);
     const text = inline ?? argv[next++]!;
+    if (flag.isValid?.(text) === false) throw invalidValue(name, text);
     if (flag.kind === "number" || flag.kind === "integer") values[longName] = parseNumber(name, text, flag.kind);
     else if (flag.kind === "list") (values[longName] as string[]).push(text);
     else values[longName] = text;
@@ -173,8 +176,12 @@ function parseBool(name: string, inline: string | undefined): boolean {
 function parseNumber(name: string, text: string, kind: "number" | "integer"): number {
   const negative = kind === "integer" && text.startsWith("-") && text !== "-0";
   const value = parseDecimal(negative ? text.slice(1) : text, 0x7fffffff);
-  if (value === undefined) throw usageError(`invalid value ${quote(text)} for flag -${name}: parse error`);
+  if (value === undefined) throw invalidValue(name, text);
   return negative ? -value : value;
+}
+
+function invalidValue(name: string, text: string): EdgerunError {
+  return usageError(`invalid value ${quote(text)} for flag -${name}: parse error`);
 }
 
 /** A decimal number written in the only way it can be (digits, no leading zero), up to `max`; otherwise undefined. */

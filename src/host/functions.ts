@@ -103,6 +103,17 @@ export const hostFunctions = {
     result: "void",
     doc: "Loads a BPF_PROG_TYPE_CGROUP_DEVICE program (src/plan/device_program.ts) and attaches it to a cgroup v2 directory, beside those that are there.",
   },
+  watchOutOfMemory: {
+    args: ["cgroup:str"],
+    result: "int",
+    doc: "A descriptor that is readable when processes of a memory cgroup (v1, v2) may have been killed for want of memory.",
+  },
+  awaitReadable: {
+    args: ["fds:words", "timeoutMs:int"],
+    result: "int",
+    doc: "Waits for one of the descriptors: the index of the first that is readable, or -1 after timeoutMs.",
+  },
+  drain: { args: ["fd:int"], result: "void", doc: "Reads and forgets what watchOutOfMemory's descriptor has." },
   runProgram: {
     args: ["path:str", "args:strs", "env:strs", "stdin:str", "timeoutMs:int"],
     result: "json",

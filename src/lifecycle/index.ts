@@ -16,6 +16,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
     plan: (context, options) => parts.report().plan(context, options),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
     findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
+    events: (context, options) => parts.resources().events(context, options),
     update: (context, options) => parts.resources().update(context, options),
     limitUpdate: (asked, grants) => parts.authority().limitUpdate(asked, grants),
     limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),

@@ -105,6 +105,9 @@ export type UpdateOptions = {
   memBwSchema: string;
 };
 
+/** `stats`: once, and no events. intervalMs: above 0, may have a fraction. */
+export type EventsOptions = { id: string; intervalMs: number; stats: boolean };
+
 /** id: undefined where the plan is for no container in particular. */
 export type PlanOptions = { id: string | undefined; bundle: string; manifest: string | undefined; json: boolean };
 
@@ -159,6 +162,7 @@ export interface Lifecycle {
   pause(context: Context, id: string): number;
   resume(context: Context, id: string): number;
   update(context: Context, options: UpdateOptions): number;
+  events(context: Context, options: EventsOptions): number;
   plan(context: Context, options: PlanOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
   authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;

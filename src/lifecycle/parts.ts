@@ -9,7 +9,7 @@ export type Parts = {
   authority: () => typeof import("./authority.ts");
   /** Commands that are not called for each container, and the help. */
   commands: () => typeof import("../cli/rare_commands.ts");
-  /** Limits of a running container. */
+  /** Limits and figures of running containers. */
   resources: () => typeof import("./resources_part.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");

@@ -53,6 +53,16 @@ export function computeOwnDirectories(facts: HostFacts): CgroupDirectory[] {
     .map((mount) => ({ mount, path: joinBelow(mount.mountPoint, ownPath(mount, facts)) }));
 }
 
+/** Which of a container's directories is in the version 1 hierarchy of a controller; undefined where none is. */
+export function findControllerDirectory(
+  paths: readonly string[],
+  facts: HostFacts,
+  controller: string,
+): string | undefined {
+  const mount = facts.cgroupMounts.find(({ controllers }) => controllers.includes(controller));
+  return mount && paths.find((path) => isWithin(mount.mountPoint, path));
+}
+
 /** Where relative paths begin, as a host path. */
 function baseDirectory(mount: CgroupMount, facts: HostFacts): string {
   const below = ownPath(mount, facts);

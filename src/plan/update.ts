@@ -3,9 +3,8 @@
 import type { LinuxMemory, LinuxResources } from "../spec/config.ts";
 import { type ControllerWrites, missingController, planLimits } from "./cgroup_v1.ts";
 import { planUnifiedLimits } from "./cgroup_v2.ts";
-import { cgroupVersion } from "./cgroups.ts";
+import { cgroupVersion, findControllerDirectory } from "./cgroups.ts";
 import { mergeResources } from "./merge_resources.ts";
-import { isWithin } from "./paths.ts";
 import type { CgroupWrite, HostFacts } from "./plan.ts";
 import { invalid, unsupported } from "./refusal.ts";
 
@@ -83,8 +82,7 @@ export function planUpdate({ current, changes, cgroups, facts }: UpdateInput): U
 function placeWrites(limit: ControllerWrites, cgroups: readonly string[], facts: HostFacts): LimitWrite[] {
   const { controller, jsonPath, writes } = limit;
   if (writes.length === 0) return [];
-  const mount = facts.cgroupMounts.find(({ controllers }) => controllers.includes(controller));
-  const directory = mount && cgroups.find((path) => isWithin(mount.mountPoint, path));
+  const directory = findControllerDirectory(cgroups, facts, controller);
   if (directory === undefined) throw missingController(jsonPath, controller);
   return writes.map((write) => ({ ...write, directory }));
 }

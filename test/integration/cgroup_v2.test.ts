@@ -9,7 +9,7 @@ import { after, afterEach, test } from "node:test";
 import { type Change, type Config, dropNamespace, setNamespace } from "./support/config.ts";
 import type { Container } from "./support/container.ts";
 import { parseMountinfo } from "./support/inside.ts";
-import { execute, type Options, type Result, waitFor } from "./support/process.ts";
+import { eventually, execute, launch, type Options, type Result, waitFor } from "./support/process.ts";
 import { lacking, runtimePath } from "./support/runtime.ts";
 import { Workspace } from "./support/workspace.ts";
 
@@ -290,3 +290,31 @@ for (const [controller, values, files] of limits) {
       assert.equal(normal(read(other, file)), normal(expected), file);
   });
 }
+
+test("events --stats: figures of version 2, pressure with them", {
+  ...unified,
+  ...lacking({ runc: "1.1.5 has no pressure", crun: "has no events" }),
+}, () => {
+  const c = ws.running();
+  const { data } = JSON.parse(c.succeed("events", "--stats", c.id).stdout);
+  const usage = read(c, "cpu.stat").split("\n")[0]!.split(" ")[1];
+  assert.equal(data.cpu.usage.total, Number(usage) * 1000);
+  const hasPressure = existsSync(directory(c, "cpu.pressure"));
+  for (const part of [data.cpu, data.memory, data.blkio]) assert.equal(part.psi !== undefined, hasPressure);
+  if (controllers.includes("memory")) assert.equal(data.memory.usage.limit, 2 ** 64);
+  if (controllers.includes("pids")) assert.equal(data.pids.current, Number(read(c, "pids.current")));
+});
+
+test("events: a process that is killed for want of memory", {
+  ...needs("memory"),
+  ...lacking({ crun: "has no events" }),
+}, async () => {
+  const c = ws.running(resources({ memory: { limit: 16 << 20, swap: 16 << 20 } }));
+  const stream = launch(onlyV2, [runtimePath, ...ws.globalFlags, "events", "--interval", "1h", c.id]);
+  await eventually("the killing to be told", () => {
+    c.exec(["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
+    return stream.stdout() !== "";
+  });
+  c.kill();
+  assert.match((await stream.end()).stdout, new RegExp(`^\\{"type":"oom","id":"${c.id}"\\}\n`));
+});

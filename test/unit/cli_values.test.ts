@@ -2,6 +2,7 @@
 // What stands on the command line: ids, signals, users, paths. And what stands in the output: times, tables, log lines.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseDuration } from "../../src/cli/duration.ts";
 import { checkId } from "../../src/cli/id.ts";
 import { formatLogLine, oneLine } from "../../src/cli/log.ts";
 import { absolutePath, optionalPath } from "../../src/cli/paths.ts";
@@ -198,3 +199,33 @@ test("integers of 64 bits", () => {
     assert.throws(() => parseInteger("x", text, "u64"), /^EdgerunError: invalid value for x: /, text);
   }
 });
+
+const durations: [text: string, milliseconds: number | undefined][] = [
+  ["5s", 5000],
+  ["1h30m", 5_400_000],
+  ["1.5s", 1500],
+  [".5s", 500],
+  ["1.s", 1000],
+  ["250ms", 250],
+  ["2us", 0.002],
+  ["2µs", 0.002],
+  ["7ns", 0.000007],
+  ["-5s", -5000],
+  ["+5s", 5000],
+  ["0", 0],
+  ["-0", 0],
+  ["5", undefined],
+  ["", undefined],
+  ["-", undefined],
+  ["s", undefined],
+  [".s", undefined],
+  ["1d", undefined],
+  ["1 s", undefined],
+  ["1s ", undefined],
+  ["1.2.3s", undefined],
+  ["1e3s", undefined],
+  ["999999999999h", undefined],
+];
+for (const [text, milliseconds] of durations) {
+  test(`the duration ${JSON.stringify(text)}`, () => assert.equal(parseDuration(text), milliseconds));
+}
