@@ -59,18 +59,9 @@ int er_sleep(const union er_arg *args, struct er_result *result, struct er_error
 	return 0;
 }
 
-/**
- * Reads a regular file (procfs and cgroupfs files count as such). Anything else is refused: a FIFO would make a root
- * process wait for whoever planted it, and opening a device can have effects. O_NONBLOCK keeps the open itself from
- * waiting for a FIFO's writer, O_NOCTTY from taking a terminal.
- */
-static int read_regular_file(const char *path, int64_t max_bytes, struct er_result *result, struct er_error *error)
+/** What is open must be a regular file (procfs and cgroupfs files count as such). */
+static int read_opened(int fd, const char *path, int64_t max_bytes, struct er_result *result, struct er_error *error)
 {
-	if (er_check_limit(max_bytes) < 0)
-		return er_fail(error, errno, "read \"%s\"", path);
-	er_auto_close int fd = ER_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-	if (fd < 0)
-		return er_fail(error, errno, "open \"%s\"", path);
 	struct stat info;
 	if (fstat(fd, &info) < 0)
 		return er_fail(error, errno, "fstat \"%s\"", path);
@@ -83,25 +74,39 @@ static int read_regular_file(const char *path, int64_t max_bytes, struct er_resu
 	return 0;
 }
 
+/**
+ * Reads a regular file; with if_exists, the result of an absent one is null. Anything else is refused: a FIFO would make
+ * a root process wait for whoever planted it, and opening a device can have effects. O_NONBLOCK keeps the open itself
+ * from waiting for a FIFO's writer, O_NOCTTY from taking a terminal.
+ */
+static int read_file(const union er_arg *args, int if_exists, struct er_result *result, struct er_error *error)
+{
+	const char *path = args[0].bytes.data;
+	if (er_check_limit(args[1].number) < 0)
+		return er_fail(error, errno, "read \"%s\"", path);
+	er_auto_close int fd = ER_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	if (fd >= 0)
+		return read_opened(fd, path, args[1].number, result, error);
+	if (!if_exists || errno != ENOENT)
+		return er_fail(error, errno, "open \"%s\"", path);
+	result->is_null = 1;
+	return 0;
+}
+
 int er_read_file(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
-	return read_regular_file(args[0].bytes.data, args[1].number, result, error);
+	return read_file(args, 0, result, error);
 }
 
 int er_read_file_if_exists(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
-	if (read_regular_file(args[0].bytes.data, args[1].number, result, error) == 0)
-		return 0;
-	if (error->number != ENOENT)
-		return -1;
-	result->is_null = 1;
-	return 0;
+	return read_file(args, 1, result, error);
 }
 
 int er_read_json(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	result->label = args[0].bytes.data;
-	return read_regular_file(args[0].bytes.data, args[1].number, result, error);
+	return read_file(args, 0, result, error);
 }
 
 int er_parse_json(const union er_arg *args, struct er_result *result, struct er_error *error)

@@ -9,57 +9,59 @@ import { type Operation, operations } from "./operations.ts";
 /** The wire form before it is bytes. Equal texts stand once in `blobs`. */
 export type EncodedOperations = { words: number[]; blobs: (string | Uint8Array)[] };
 
-type Encoder = EncodedOperations & { indexes: Map<string, number> };
 type FieldValue = number | string | Uint8Array | readonly (string | number)[];
 
-/** @throws TypeError for a number outside of its field's range: the planner is wrong, not its input */
+/**
+ * @throws TypeError for a number outside of its field's range: the planner is wrong, not its input
+ *
+ * Hundreds of fields in every start, in an interpreter: so no function for each, no push(), no Object.entries().
+ */
 export function encodeOperations(list: readonly Operation[]): EncodedOperations {
-  const encoder: Encoder = { words: [], blobs: [], indexes: new Map() };
-  const { words, blobs } = encoder;
+  const words: number[] = [];
+  const blobs: (string | Uint8Array)[] = [];
+  const indexes = new Map<string, number>();
+  let end = 0;
   for (const operation of list) {
     const { code, fields } = operations[operation.op];
-    words.push(code, 0);
-    const start = words.length;
-    const values = operation as unknown as { [field: string]: FieldValue };
-    // Not by Object.entries(), which makes an array for each field: every start pays for it.
-    for (const field in fields) encodeField(encoder, (fields as { [name: string]: string })[field]!, values[field]!);
-    words[start - 1] = words.length - start;
+    const kinds = fields as { readonly [field: string]: string };
+    const values = operation as unknown as { readonly [field: string]: FieldValue };
+    words[end] = code;
+    const start = end + 2;
+    words[start - 1] = 0;
+    end = start;
+    for (const field in kinds) {
+      const value = values[field]!;
+      switch (kinds[field]) {
+        case "u32":
+          words[end++] = checkRange(value as number, 0xffffffff);
+          break;
+        case "u64":
+          checkRange(value as number, Number.MAX_SAFE_INTEGER);
+          words[end++] = (value as number) % 0x100000000;
+          words[end++] = Math.floor((value as number) / 0x100000000);
+          break;
+        case "str":
+          words[end++] = blobIndex(blobs, indexes, value as string);
+          break;
+        case "blob":
+          words[end++] = blobs.length;
+          blobs.push(value as Uint8Array);
+          break;
+        case "strs":
+          words[end++] = (value as readonly string[]).length;
+          for (const item of value as readonly string[]) words[end++] = blobIndex(blobs, indexes, item);
+          break;
+        case "u32s":
+          words[end++] = (value as readonly number[]).length;
+          for (const item of value as readonly number[]) words[end++] = checkRange(item, 0xffffffff);
+          break;
+        default:
+          throw new TypeError(`field kind "${kinds[field]}"`);
+      }
+    }
+    words[start - 1] = end - start;
   }
   return { words, blobs };
-}
-
-function encodeField(encoder: Encoder, kind: string, value: FieldValue): void {
-  const { words, blobs } = encoder;
-  switch (kind) {
-    case "u32":
-      words.push(checkRange(value as number, 0xffffffff));
-      return;
-    case "u64": {
-      const number = checkRange(value as number, Number.MAX_SAFE_INTEGER);
-      words.push(number % 0x100000000, Math.floor(number / 0x100000000));
-      return;
-    }
-    case "str":
-      words.push(blobIndex(encoder, value as string));
-      return;
-    case "blob":
-      words.push(blobs.length);
-      blobs.push(value as Uint8Array);
-      return;
-    case "strs": {
-      const items = value as readonly string[];
-      words.push(items.length);
-      for (const item of items) words.push(blobIndex(encoder, item));
-      return;
-    }
-    case "u32s": {
-      const items = value as readonly number[];
-      words.push(items.length);
-      for (const item of items) words.push(checkRange(item, 0xffffffff));
-      return;
-    }
-  }
-  throw new TypeError(`field kind "${kind}"`);
 }
 
 function checkRange(value: number, most: number): number {
@@ -67,7 +69,8 @@ function checkRange(value: number, most: number): number {
   return value;
 }
 
-function blobIndex({ blobs, indexes }: Encoder, text: string): number {
+/** Equal texts stand once. */
+function blobIndex(blobs: (string | Uint8Array)[], indexes: Map<string, number>, text: string): number {
   const known = indexes.get(text);
   if (known !== undefined) return known;
   indexes.set(text, blobs.length);

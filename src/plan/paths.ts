@@ -3,6 +3,7 @@
 
 /** Absolute, without `.`, `..`, or empty components; `..` stops at `/`. "a/../../b" gives "/b". */
 export function cleanPath(path: string): string {
+  if (isClean(path)) return path; // nearly always, and every start asks for dozens
   const kept: string[] = [];
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;
@@ -10,6 +11,10 @@ export function cleanPath(path: string): string {
     else kept.push(part);
   }
   return `/${kept.join("/")}`;
+}
+
+function isClean(path: string): boolean {
+  return path.startsWith("/") && !path.includes("//") && !path.includes("/.") && (path === "/" || !path.endsWith("/"));
 }
 
 /** `path` below `directory`, cleaned: it can't leave the directory. */
