@@ -75,7 +75,15 @@ export function planSchema(): JsonSchema {
       ),
       hooks: record({ prestart: hooks, createRuntime: hooks, poststart: hooks, poststop: hooks }),
       seccomp: {
-        oneOf: [{ type: "null" }, record({ words: list(integer), strings: list(text), flags: integer })],
+        oneOf: [
+          { type: "null" },
+          record({
+            words: list(integer),
+            strings: list(text),
+            flags: integer,
+            listener: { oneOf: [{ type: "null" }, record({ path: text, metadata: text })] },
+          }),
+        ],
       },
       operations: list({ $ref: "#/$defs/Operation" }),
       warnings: list(text),

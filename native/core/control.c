@@ -26,6 +26,8 @@ static const char *message_name(uint32_t kind)
 		return "ready";
 	case MESSAGE_FAILED:
 		return "failed";
+	case MESSAGE_LISTENER:
+		return "listener";
 	case MESSAGE_OPEN_SOURCES:
 		return "open_sources";
 	}

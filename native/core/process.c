@@ -139,6 +139,15 @@ int er_open_process(const union er_arg *args, struct er_result *result, struct e
 	return 0;
 }
 
+int er_take_descriptor(const union er_arg *args, struct er_result *result, struct er_error *error)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, (int)args[0].number, (int)args[1].number, 0);
+	if (fd < 0)
+		return er_fail(error, errno, "take descriptor %lld of a process", (long long)args[1].number);
+	result->ints[0] = fd; // close-on-exec
+	return 0;
+}
+
 int er_wait_process(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	pid_t pid;

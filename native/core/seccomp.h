@@ -6,6 +6,8 @@
 
 #include "host.h"
 
+struct sock_filter;
+
 /** Bytes of one BPF instruction (struct sock_filter). */
 #define ER_SECCOMP_INSTRUCTION_BYTES 8
 #define ER_SECCOMP_KEY_BYTES 32
@@ -24,11 +26,23 @@ struct er_seccomp_profile {
 };
 
 /**
- * Compiles a profile with libseccomp; takes milliseconds. The program is malloc'd. 0, or -1 with the error: EINVAL for
+ * Compiles a profile with libseccomp; takes milliseconds. Where the default action refuses, system calls newer than the
+ * profile get ENOSYS instead (seccomp_newer.c). The program is malloc'd. 0, or -1 with the error: EINVAL for
  * what is malformed, unknown or larger than the kernel takes.
  */
 int er_seccomp_generate(const struct er_seccomp_profile *profile, char **program, size_t *size,
                         struct er_error *error);
+
+/** The highest number of a system call that a profile names, for an architecture (SCMP_ARCH_*); 0: it names none. */
+struct er_known_calls {
+	uint32_t architecture, highest;
+};
+
+/** Instructions that er_seccomp_answer_newer() writes for each architecture, at most. */
+#define ER_SECCOMP_SECTION_INSTRUCTIONS 8
+
+/** Writes the beginning of a program: ENOSYS for what is above those numbers. Returns how many instructions. */
+size_t er_seccomp_answer_newer(const struct er_known_calls *known, size_t count, struct sock_filter *out);
 
 /** 1 and a malloc'd program when the directory has a sound entry for the key, else 0. */
 int er_seccomp_cache_read(const char *directory, const unsigned char key[ER_SECCOMP_KEY_BYTES], char **program,

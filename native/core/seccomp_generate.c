@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/bpf_common.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 _Static_assert(sizeof(struct sock_filter) == ER_SECCOMP_INSTRUCTION_BYTES, "the kernel's instruction");
 
 #define MAX_CONDITIONS 6
+/** More than libseccomp knows. */
+#define MAX_ARCHITECTURES 32
 /** From this many rules on, a binary tree is shorter for the kernel to walk than a list. */
 #define MANY_RULES 32
 
@@ -85,28 +88,58 @@ static int fail_malformed(struct er_error *error)
 	return er_fail(error, EINVAL, "compile \"seccomp profile\": malformed");
 }
 
-/** The listed architectures, beside the machine's own, which is always there. */
-static int add_architectures(struct reader *reader, scmp_filter_ctx filter, struct er_error *error)
+/** SCMP_ARCH_* of its name in a profile; 0 where this libseccomp doesn't know it. */
+static uint32_t resolve_architecture(const char *name)
 {
 	static const char prefix[] = "SCMP_ARCH_";
+	char lower[32] = "";
+	if (strncmp(name, prefix, sizeof prefix - 1) == 0 && strlen(name) < sizeof prefix + sizeof lower - 1) {
+		for (size_t i = 0; name[sizeof prefix - 1 + i] != '\0'; i++)
+			lower[i] = (char)tolower((unsigned char)name[sizeof prefix - 1 + i]);
+	}
+	return seccomp_arch_resolve_name(lower);
+}
+
+/** A filter under construction. */
+struct generation {
+	scmp_filter_ctx filter;
+	uint32_t default_action;
+	struct er_known_calls known[MAX_ARCHITECTURES]; // the machine's own first
+	size_t architecture_count;
+	int rules;
+};
+
+/** The listed architectures, beside the machine's own, which is always there. */
+static int add_architectures(struct reader *reader, struct generation *generation, struct er_error *error)
+{
+	generation->known[generation->architecture_count++].architecture = seccomp_arch_native();
 	uint32_t count = next_word(reader);
 	for (uint32_t i = 0; i < count; i++) {
 		const char *name = next_string(reader);
 		if (reader->malformed)
 			return fail_malformed(error);
-		char lower[32] = "";
-		if (strncmp(name, prefix, sizeof prefix - 1) == 0 && strlen(name) < sizeof prefix + sizeof lower - 1) {
-			for (size_t j = 0; name[sizeof prefix - 1 + j] != '\0'; j++)
-				lower[j] = (char)tolower((unsigned char)name[sizeof prefix - 1 + j]);
-		}
-		uint32_t architecture = seccomp_arch_resolve_name(lower);
+		uint32_t architecture = resolve_architecture(name);
 		if (architecture == 0)
 			return er_fail(error, EINVAL, "unknown seccomp architecture \"%s\"", name);
-		int number = -seccomp_arch_add(filter, architecture);
-		if (number > 0 && number != EEXIST)
-			return er_fail(error, number, "add seccomp architecture \"%s\"", name);
+		int number = -seccomp_arch_add(generation->filter, architecture);
+		if (number == EEXIST)
+			continue;
+		if (number > 0 || generation->architecture_count == MAX_ARCHITECTURES)
+			return er_fail(error, number > 0 ? number : E2BIG, "add seccomp architecture \"%s\"", name);
+		generation->known[generation->architecture_count++].architecture = architecture;
 	}
 	return 0;
+}
+
+/** A profile knows a system call that it names, whatever it says of it. Numbers differ between architectures. */
+static void note_known_call(struct generation *generation, const char *name)
+{
+	for (size_t i = 0; i < generation->architecture_count; i++) {
+		struct er_known_calls *known = &generation->known[i];
+		int number = seccomp_syscall_resolve_name_arch(known->architecture, name);
+		if (number > 0 && (uint32_t)number > known->highest) // negative: not on this architecture
+			known->highest = (uint32_t)number;
+	}
 }
 
 /** A rule's conditions; returns their number. */
@@ -154,8 +187,8 @@ static int add_rule(scmp_filter_ctx filter, uint32_t action, int syscall_number,
 	return result;
 }
 
-/** One rule for each of its system calls. Returns how many were added, or -1 with the error. */
-static int add_rules(struct reader *reader, scmp_filter_ctx filter, uint32_t default_action, struct er_error *error)
+/** One rule for each of its system calls. */
+static int add_rules(struct reader *reader, struct generation *generation, struct er_error *error)
 {
 	uint32_t action = next_action(reader);
 	uint32_t name_count = next_word(reader);
@@ -166,50 +199,57 @@ static int add_rules(struct reader *reader, scmp_filter_ctx filter, uint32_t def
 	unsigned condition_count = next_conditions(reader, conditions);
 	if (reader->malformed)
 		return fail_malformed(error);
-	if (action == default_action) // libseccomp refuses what changes nothing
-		return 0;
-	int added = 0;
 	for (uint32_t i = 0; i < name_count; i++) {
 		const char *name = next_string(&names);
+		note_known_call(generation, name);
 		int syscall_number = seccomp_syscall_resolve_name(name);
-		if (syscall_number == __NR_SCMP_ERROR) // of another kernel's time; the default action meets it
+		// Of another kernel's time: the default action meets it. And libseccomp refuses rules that change nothing.
+		if (syscall_number == __NR_SCMP_ERROR || action == generation->default_action)
 			continue;
-		int result = add_rule(filter, action, syscall_number, conditions, condition_count);
+		int result = add_rule(generation->filter, action, syscall_number, conditions, condition_count);
 		if (result < 0)
 			return er_fail(error, -result, "add seccomp rule \"%s\"", name);
-		added++;
+		generation->rules++;
 	}
-	return added;
+	return 0;
 }
 
-static int fill_filter(struct reader *reader, scmp_filter_ctx filter, uint32_t default_action, struct er_error *error)
+static int fill_filter(struct reader *reader, struct generation *generation, struct er_error *error)
 {
 	// The plan says whether no_new_privs is set; with it on, libseccomp would set it.
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
-	if (add_architectures(reader, filter, error) < 0)
+	seccomp_attr_set(generation->filter, SCMP_FLTATR_CTL_NNP, 0);
+	if (add_architectures(reader, generation, error) < 0)
 		return -1;
-	int rules = 0;
 	uint32_t count = next_word(reader);
 	for (uint32_t i = 0; i < count; i++) {
-		int added = add_rules(reader, filter, default_action, error);
-		if (added < 0)
+		if (add_rules(reader, generation, error) < 0)
 			return -1;
-		rules += added;
 	}
 	if (reader->malformed || reader->at != reader->profile->word_count)
 		return fail_malformed(error);
 	// Never with few rules: libseccomp up to 2.5.4 makes a broken tree of none. Libraries without it make a list.
-	if (rules > MANY_RULES)
-		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (generation->rules > MANY_RULES)
+		seccomp_attr_set(generation->filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return 0;
 }
 
-/** libseccomp before 2.6 can only write to a descriptor. */
-static int export_program(scmp_filter_ctx filter, char **program, size_t *size, struct er_error *error)
+/** A default that lets calls through, or hands them to a tracer that knows what it does, answers new ones as well. */
+static int refuses_by_default(uint32_t default_action)
 {
+	return default_action != SCMP_ACT_ALLOW && default_action != SCMP_ACT_LOG &&
+	       default_action != SCMP_ACT_ERRNO(ENOSYS) &&
+	       (default_action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE;
+}
+
+/** libseccomp's program, as a malloc'd text with room for `room` bytes before it. */
+static int export_program(scmp_filter_ctx filter, size_t room, char **program, size_t *size, struct er_error *error)
+{
+	// libseccomp before 2.6 can only write to a descriptor.
 	er_auto_close int fd = memfd_create("edgerun-seccomp", MFD_CLOEXEC);
 	if (fd < 0)
 		return er_fail(error, errno, "memfd_create \"edgerun-seccomp\"");
+	if (lseek(fd, (off_t)room, SEEK_SET) < 0)
+		return er_fail(error, errno, "seek \"edgerun-seccomp\"");
 	int result = seccomp_export_bpf(filter, fd);
 	if (result < 0)
 		return er_fail(error, -result, "compile \"seccomp profile\"");
@@ -228,15 +268,21 @@ int er_seccomp_generate(const struct er_seccomp_profile *profile, char **program
                         struct er_error *error)
 {
 	struct reader reader = {.profile = profile};
-	uint32_t default_action = next_action(&reader);
+	struct generation generation = {.default_action = next_action(&reader)};
 	if (reader.malformed)
 		return fail_malformed(error);
-	scmp_filter_ctx filter = seccomp_init(default_action);
-	if (filter == NULL)
+	generation.filter = seccomp_init(generation.default_action);
+	if (generation.filter == NULL)
 		return er_fail(error, EINVAL, "initialize \"seccomp filter\"");
-	int failed = fill_filter(&reader, filter, default_action, error);
+	struct sock_filter newer[MAX_ARCHITECTURES * ER_SECCOMP_SECTION_INSTRUCTIONS];
+	size_t newer_size = 0;
+	int failed = fill_filter(&reader, &generation, error);
+	if (!failed && refuses_by_default(generation.default_action))
+		newer_size = sizeof *newer * er_seccomp_answer_newer(generation.known, generation.architecture_count, newer);
 	if (!failed)
-		failed = export_program(filter, program, size, error);
-	seccomp_release(filter);
+		failed = export_program(generation.filter, newer_size, program, size, error);
+	if (!failed)
+		memcpy(*program, newer, newer_size);
+	seccomp_release(generation.filter);
 	return failed;
 }

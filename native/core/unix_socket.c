@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UNIX sockets that others listen on: engines, the journal, a created container.
+// UNIX sockets that others listen on: engines, seccomp agents, the journal, a created container.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "functions.h"
 #include "unix_socket.h"
 
-/** How long an engine may take to accept a connection. */
+/** How long an engine may take to accept a connection, or to read. */
 #define CONNECT_TIMEOUT_MS 10000
 /** How long a log daemon may take to make room. */
 #define LOG_TIMEOUT_MS 1000
@@ -72,7 +72,11 @@ int er_unix_send(int fd, struct er_bytes bytes, const int *descriptors, size_t c
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(count * sizeof(int));
 	memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
-	return ER_RETRY(sendmsg(fd, &packet, MSG_NOSIGNAL)) < 0 ? -1 : 0;
+	ssize_t sent = ER_RETRY(sendmsg(fd, &packet, MSG_NOSIGNAL));
+	// A stream takes what it has room for; the descriptors went with the first bytes.
+	for (size_t done = (size_t)sent; sent >= 0 && done < bytes.size; done += (size_t)sent)
+		sent = ER_RETRY(send(fd, bytes.data + done, bytes.size - done, MSG_NOSIGNAL));
+	return sent < 0 ? -1 : 0;
 }
 
 int er_send_descriptor(const union er_arg *args, struct er_result *result, struct er_error *error)
@@ -80,7 +84,7 @@ int er_send_descriptor(const union er_arg *args, struct er_result *result, struc
 	(void)result;
 	const char *path = args[0].bytes.data;
 	int sent_fd = (int)args[1].number;
-	er_auto_close int fd = er_unix_connect(path, SOCK_STREAM, 10000);
+	er_auto_close int fd = er_unix_connect(path, SOCK_STREAM, CONNECT_TIMEOUT_MS);
 	if (fd < 0)
 		return er_fail(error, errno, "connect to socket \"%s\"", path);
 	if (er_unix_send(fd, args[2].bytes, &sent_fd, 1) != 0)

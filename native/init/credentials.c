@@ -16,6 +16,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 void do_session_keyring(const struct op_session_keyring *op)
 {
 	// ENOSYS: the kernel has no keyrings, so there is none to share with the host.
@@ -43,6 +47,40 @@ void do_no_new_privileges(void)
 		fail(errno, "set no_new_privs");
 }
 
+/** Names of the flags that kernels differ in, which answer EINVAL to those that they don't know. */
+static _Noreturn void fail_to_load(const struct op_load_seccomp *op, int error)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} flags[] = {
+		{SECCOMP_FILTER_FLAG_LOG, "SECCOMP_FILTER_FLAG_LOG"},
+		{SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+		{SECCOMP_FILTER_FLAG_NEW_LISTENER, "SECCOMP_FILTER_FLAG_NEW_LISTENER"},
+		// The kernel takes it only with a listener.
+		{SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_NEW_LISTENER, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
+	};
+	for (size_t i = 0; error == EINVAL && i < sizeof flags / sizeof *flags; i++)
+		// Without a filter, a flag that is known gets as far as EFAULT.
+		if ((op->flags & flags[i].flag) == flags[i].flag &&
+			syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i].flag, NULL) != 0 && errno == EINVAL)
+			fail(0, "load seccomp filter: this kernel does not support %s", flags[i].name);
+	fail(error, "load seccomp filter");
+}
+
+/**
+ * The filter is in force already, and may notify of any system call but write(2): nobody answers until the host side
+ * has taken the listener and given it to the agent. Ours must be closed: an agent's end is noticed by the last one.
+ */
+static void hand_listener_over(int fd)
+{
+	struct message message = {.kind = MESSAGE_LISTENER, .value = (uint32_t)fd};
+	if (write(init.control_fd, &message, MESSAGE_HEAD_BYTES + 1) < 0)
+		_exit(125);
+	await_message(MESSAGE_LISTENER_TAKEN);
+	close(fd);
+}
+
 void do_load_seccomp(const struct op_load_seccomp *op)
 {
 	if (op->filter.size == 0 || op->filter.size % sizeof(struct sock_filter) != 0)
@@ -53,8 +91,11 @@ void do_load_seccomp(const struct op_load_seccomp *op)
 		fail(E2BIG, "seccomp filter of %u bytes", op->filter.size);
 	memcpy(instructions, op->filter.data, op->filter.size);
 	struct sock_fprog program = {(unsigned short)(op->filter.size / sizeof(struct sock_filter)), instructions};
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, op->flags, &program) != 0)
-		fail(errno, "load seccomp filter");
+	long loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, op->flags, &program);
+	if (loaded < 0)
+		fail_to_load(op, errno);
+	if (op->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		hand_listener_over((int)loaded);
 }
 
 void do_limit_capability_bounds(const struct op_limit_capability_bounds *op)

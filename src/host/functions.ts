@@ -167,6 +167,11 @@ export const hostFunctions = {
     result: "void",
     doc: "Sends one datagram to a UNIX socket (the journal's, syslog's).",
   },
+  takeDescriptor: {
+    args: ["pidfd:int", "fd:int"],
+    result: "int",
+    doc: "pidfd_getfd(2): a duplicate of a descriptor of another process.",
+  },
 
   // --- networks
   netlinkExchange: {

@@ -33,6 +33,7 @@ import {
 } from "./init.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
+import { sendListener } from "./seccomp_agent.ts";
 import { handSources } from "./sources.ts";
 
 /** A container that is set up and waits for its start. */
@@ -143,6 +144,9 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
     handSources: () => handSources(host, init, plan),
     takeTerminal: (masterFd) => {
       created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
+    },
+    giveListener: (listenerFd) => {
+      sendListener(host, plan.seccomp, listenerFd, record.pid, hookState(record, "creating"));
     },
   });
 }

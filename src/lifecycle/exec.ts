@@ -12,6 +12,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
+import { hookState } from "./hooks.ts";
 import {
   abandonInit,
   awaitFork,
@@ -23,6 +24,7 @@ import {
   tellInit,
 } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
+import { sendListener } from "./seccomp_agent.ts";
 
 const maxProcessBytes = 4 << 20;
 
@@ -55,7 +57,7 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
       options: { noNewKeyring: false, preserveFds: options.preserveFds },
     });
     for (const warning of plan.warnings) log.debug(warning);
-    return startInContainer(host, plan, options);
+    return startInContainer(host, plan, record, options);
   } finally {
     unlockDirectory(host, directory);
   }
@@ -128,6 +130,7 @@ function addCapabilities(base: Capabilities, names: readonly string[]): Capabili
 function startInContainer(
   host: Host,
   plan: LaunchPlan,
+  record: ContainerRecord,
   options: ExecOptions,
 ): { init: InitProcess; terminalFd: number } {
   let init = launchInit(host, fillSeccomp(host, plan), plan.cloneFlags, plan.preserveFds);
@@ -145,6 +148,9 @@ function startInContainer(
       },
       takeTerminal: (masterFd) => {
         terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
+      },
+      giveListener: (listenerFd) => {
+        sendListener(host, plan.seccomp, listenerFd, init.pid, hookState(record, "running"));
       },
     });
     sendPidfd(host, options.pidfdSocket, init.pidfd, "setns");

@@ -57,6 +57,8 @@ export type SetupHandlers = {
   handSources: () => void;
   /** Takes over the master of the terminal. */
   takeTerminal: (masterFd: number) => void;
+  /** Gives a seccomp listener to the agent. Until it has it, the process may hang in any system call. */
+  giveListener: (listenerFd: number) => void;
 };
 
 /** Tells init that what it waits for is done. */
@@ -104,12 +106,26 @@ export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandler
       case "terminal":
         handlers.takeTerminal(message.fd);
         break;
+      case "listener":
+        giveListener(host, init, message.value, handlers);
+        break;
       case "ready":
         return;
       default:
         throw unexpected(message);
     }
   }
+}
+
+/** Under its filter the process may not be able to send a descriptor: it tells the number, and we take it. */
+function giveListener(host: Host, init: InitProcess, descriptor: number, handlers: SetupHandlers): void {
+  const listenerFd = host.takeDescriptor(init.pidfd, descriptor);
+  try {
+    handlers.giveListener(listenerFd);
+  } finally {
+    host.closeFd(listenerFd);
+  }
+  tellInit(host, init, "listener_taken", 0);
 }
 
 /** Lets a process that is ready become its program. Returns when it has; the connection is closed. */

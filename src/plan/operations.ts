@@ -180,7 +180,11 @@ export const operations = {
     doc: "Write /proc/thread-self/attr/..., on a verified procfs.",
   },
   no_new_privileges: { code: 62, fields: {}, doc: "PR_SET_NO_NEW_PRIVS." },
-  load_seccomp: { code: 63, fields: { filter: "blob", flags: "u32" }, doc: "seccomp(SECCOMP_SET_MODE_FILTER)." },
+  load_seccomp: {
+    code: 63,
+    fields: { filter: "blob", flags: "u32" },
+    doc: "seccomp(SECCOMP_SET_MODE_FILTER). With SECCOMP_FILTER_FLAG_NEW_LISTENER, the host side takes the listener.",
+  },
   set_scheduler: {
     code: 64,
     fields: {
@@ -254,6 +258,7 @@ export const messages = {
   terminal: 3,
   ready: 4,
   failed: 5,
+  listener: 6,
   open_sources: 8,
   go: 16,
   hooks_done: 17,
@@ -261,4 +266,5 @@ export const messages = {
   cgroups: 19,
   plan: 20,
   sources: 24,
+  listener_taken: 25,
 } as const;

@@ -63,7 +63,14 @@ export type ResourceLimit = { type: string; resource: number; soft: bigint; hard
 export type HookPlan = { path: string; args: string[]; env: string[]; timeoutMs: number };
 
 /** A seccomp filter, lowered for host.compileSeccomp; the wire form is described in src/plan/seccomp.ts. */
-export type SeccompPlan = { words: number[]; strings: string[]; flags: number };
+export type SeccompPlan = {
+  words: number[];
+  strings: string[];
+  /** SECCOMP_FILTER_FLAG_* of seccomp(2). */
+  flags: number;
+  /** Who answers system calls with SCMP_ACT_NOTIFY: gets the listener and `metadata` at this socket. */
+  listener: { path: string; metadata: string } | null;
+};
 
 export type LaunchPlan = {
   version: 1;

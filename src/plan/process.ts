@@ -109,10 +109,16 @@ function planIoPriority({ class: ioClass, priority }: IoPriority): Operation {
 }
 
 /**
- * From a process with every right to the one that config.json describes, ready to exec but not yet started.
- * Without noNewPrivileges the seccomp filter needs CAP_SYS_ADMIN, so it is loaded before capabilities are given up;
- * with it, planExecution() loads it as late as possible.
+ * When the seccomp filter is loaded. Without noNewPrivileges that takes CAP_SYS_ADMIN: while the process has it. With
+ * it, as late as possible; but somebody who is notified of system calls gets to know it before `create` returns.
  */
+function seccompMoment(process: Process, seccomp: SeccompPlan | null): "never" | "privileged" | "ready" | "last" {
+  if (seccomp === null) return "never";
+  if (process.noNewPrivileges !== true) return "privileged";
+  return seccomp.listener === null ? "last" : "ready";
+}
+
+/** From a process with every right to the one that config.json describes, ready to exec but not yet started. */
 export function planCredentials(
   process: Process,
   seccomp: SeccompPlan | null,
@@ -120,9 +126,10 @@ export function planCredentials(
   warnings: string[],
 ): Operation[] {
   const { user, cwd, args, capabilities = {} } = process;
+  const moment = seccompMoment(process, seccomp);
   const operations: Operation[] = [];
   if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
-  else if (seccomp !== null) operations.push(...planFilter(seccomp, preserveFds));
+  if (moment === "privileged") operations.push(...planFilter(seccomp!, preserveFds));
   operations.push(
     ...planHome(process),
     { op: "change_directory", path: cwd, retry: 0 },
@@ -144,6 +151,7 @@ export function planCredentials(
     },
     { op: "change_directory", path: cwd, retry: 1 },
     { op: "find_program", name: args[0]!, searchPath: environmentValue(process.env ?? [], "PATH") ?? "" },
+    ...(moment === "ready" ? planFilter(seccomp!, preserveFds) : []),
     { op: "ready" },
   );
   return operations;
@@ -168,9 +176,10 @@ function grantableAmbient(capabilities: Capabilities, warnings: string[]): strin
 
 /** What is left after `start`; startContainer hooks come before it. */
 export function planExecution(process: Process, seccomp: SeccompPlan | null, preserveFds: number): Operation[] {
+  const moment = seccompMoment(process, seccomp);
   const operations: Operation[] = [];
-  if (seccomp === null) operations.push(planClosing(preserveFds));
-  else if (process.noNewPrivileges === true) operations.push(...planFilter(seccomp, preserveFds));
+  if (moment === "never") operations.push(planClosing(preserveFds));
+  if (moment === "last") operations.push(...planFilter(seccomp!, preserveFds));
   operations.push({ op: "exec", args: process.args, env: planEnvironment(process) });
   return operations;
 }

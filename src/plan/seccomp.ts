@@ -10,35 +10,25 @@
 //       argument, operator, value low, high, second value low, high
 //
 // Names are indexes into `strings`, in which each stands once. Actions and operators are numbered below; the order of
-// the operators is that of libseccomp's enum scmp_compare. All conditions of a rule must hold.
+// the operators is that of libseccomp's enum scmp_compare. All conditions of a rule must hold. Rules that say what the
+// default action says are there as well: which system calls a profile knows counts (native/core/seccomp_newer.c).
 import type { Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompSyscall } from "../spec/config.ts";
 import type { SeccompPlan } from "./plan.ts";
-import { unsupported } from "./refusal.ts";
+import { invalid } from "./refusal.ts";
 
 const EPERM = 1;
-const ACTION_ERRNO = 3;
 
-function actionNumber(action: SeccompAction, jsonPath: string): number {
-  switch (action) {
-    case "SCMP_ACT_KILL":
-    case "SCMP_ACT_KILL_THREAD":
-      return 0;
-    case "SCMP_ACT_KILL_PROCESS":
-      return 1;
-    case "SCMP_ACT_TRAP":
-      return 2;
-    case "SCMP_ACT_ERRNO":
-      return ACTION_ERRNO;
-    case "SCMP_ACT_TRACE":
-      return 4;
-    case "SCMP_ACT_ALLOW":
-      return 5;
-    case "SCMP_ACT_LOG":
-      return 6;
-    case "SCMP_ACT_NOTIFY":
-      throw unsupported(jsonPath, "SCMP_ACT_NOTIFY is not in this version");
-  }
-}
+const actions: { readonly [action in SeccompAction]: number } = {
+  SCMP_ACT_KILL: 0,
+  SCMP_ACT_KILL_THREAD: 0,
+  SCMP_ACT_KILL_PROCESS: 1,
+  SCMP_ACT_TRAP: 2,
+  SCMP_ACT_ERRNO: 3,
+  SCMP_ACT_TRACE: 4,
+  SCMP_ACT_ALLOW: 5,
+  SCMP_ACT_LOG: 6,
+  SCMP_ACT_NOTIFY: 7,
+};
 
 const operators: { readonly [operator in SeccompOperator]: number } = {
   SCMP_CMP_NE: 1,
@@ -51,46 +41,72 @@ const operators: { readonly [operator in SeccompOperator]: number } = {
 };
 
 /** SECCOMP_FILTER_FLAG_* of seccomp(2). */
+const SPEC_ALLOW = 0x4;
+const NEW_LISTENER = 0x8;
+const WAIT_KILLABLE_RECV = 0x20;
 const filterFlags = {
-  SECCOMP_FILTER_FLAG_TSYNC: 0x1,
+  // Nothing to synchronize: the process that loads the filter has one thread. With a listener the kernel refuses it.
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 0x2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 0x4,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0x20,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: WAIT_KILLABLE_RECV,
 } as const;
 
 type Lowering = { words: number[]; strings: string[]; indexes: Map<string, number> };
 
-/**
- * Rules that say what the default action says are left out (libseccomp refuses them).
- * @throws UNSUPPORTED for user notification
- */
+/** @throws CONFIG_INVALID for user notification that can't work */
 export function planSeccomp(seccomp: Seccomp): SeccompPlan {
-  const base = "linux.seccomp";
-  if ((seccomp.listenerPath ?? "") !== "") throw unsupported(`${base}.listenerPath`, "is not in this version");
   const lowering: Lowering = { words: [], strings: [], indexes: new Map() };
   const { words } = lowering;
-  const defaultAction = actionNumber(seccomp.defaultAction, `${base}.defaultAction`);
-  const defaultErrno = seccomp.defaultErrnoRet ?? absentErrno(defaultAction);
-  words.push(defaultAction, defaultErrno);
+  words.push(actions[seccomp.defaultAction], seccomp.defaultErrnoRet ?? absentErrno(seccomp.defaultAction));
   const architectures = seccomp.architectures ?? [];
   words.push(architectures.length);
   for (const name of architectures) words.push(stringIndex(lowering, name));
   const countAt = words.length;
   words.push(0);
   let rules = 0;
-  for (const [index, syscall] of (seccomp.syscalls ?? []).entries()) {
-    const action = actionNumber(syscall.action, `${base}.syscalls[${index}].action`);
-    const errno = syscall.errnoRet ?? absentErrno(action);
-    if (action === defaultAction && errno === defaultErrno) continue;
+  for (const syscall of seccomp.syscalls ?? []) {
     for (const conditions of alternatives(syscall)) {
-      lowerRule(lowering, action, errno, syscall.names, conditions);
+      lowerRule(lowering, syscall, conditions);
       rules++;
     }
   }
   words[countAt] = rules;
-  let flags = 0;
-  for (const flag of seccomp.flags ?? []) flags |= filterFlags[flag];
-  return { words, strings: lowering.strings, flags };
+  const listener = planListener(seccomp);
+  return { words, strings: lowering.strings, flags: planFlags(seccomp, listener !== null), listener };
+}
+
+/** Who answers the system calls of SCMP_ACT_NOTIFY; null where nothing asks. A path that nothing uses is ignored. */
+function planListener(seccomp: Seccomp): SeccompPlan["listener"] {
+  if (seccomp.defaultAction === "SCMP_ACT_NOTIFY") {
+    throw invalid("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY cannot be used as default action");
+  }
+  let isAsked = false;
+  for (const [index, { names, action }] of (seccomp.syscalls ?? []).entries()) {
+    if (action !== "SCMP_ACT_NOTIFY") continue;
+    isAsked = true;
+    // It is by write(2) that the process hands the listener over, and reports failures, under the filter already.
+    if (names.includes("write")) {
+      throw invalid(`linux.seccomp.syscalls[${index}]`, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
+    }
+  }
+  if (!isAsked) return null;
+  const path = seccomp.listenerPath ?? "";
+  if (path === "") {
+    throw invalid("linux.seccomp.listenerPath", "is not set, and SCMP_ACT_NOTIFY needs a socket to notify");
+  }
+  return { path, metadata: seccomp.listenerMetadata ?? "" };
+}
+
+/** Without a list, speculation stays as it is outside of the filter: the default of runc and crun. */
+function planFlags(seccomp: Seccomp, hasListener: boolean): number {
+  let flags = hasListener ? NEW_LISTENER : 0;
+  if (seccomp.flags === undefined) return flags | SPEC_ALLOW;
+  for (const flag of seccomp.flags) flags |= filterFlags[flag];
+  if (!hasListener && (flags & WAIT_KILLABLE_RECV) !== 0) {
+    throw invalid("linux.seccomp.flags", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
+  }
+  return flags;
 }
 
 /** Of several conditions on the same argument one is enough, so each becomes a rule of its own; others are a conjunction. */
@@ -103,15 +119,10 @@ function alternatives({ args = [] }: SeccompSyscall): SeccompArg[][] {
   return [args];
 }
 
-function lowerRule(
-  lowering: Lowering,
-  action: number,
-  errno: number,
-  names: readonly string[],
-  conditions: readonly SeccompArg[],
-): void {
+function lowerRule(lowering: Lowering, syscall: SeccompSyscall, conditions: readonly SeccompArg[]): void {
   const { words } = lowering;
-  words.push(action, errno, names.length);
+  const { names, action } = syscall;
+  words.push(actions[action], syscall.errnoRet ?? absentErrno(action), names.length);
   for (const name of names) words.push(stringIndex(lowering, name));
   words.push(conditions.length);
   for (const { index, op, value, valueTwo } of conditions) {
@@ -133,7 +144,7 @@ function stringIndex({ strings, indexes }: Lowering, text: string): number {
   return strings.length - 1;
 }
 
-/** The value that an action returns where the bundle gives none. */
-function absentErrno(action: number): number {
-  return action === ACTION_ERRNO ? EPERM : 0;
+/** What an action returns where the bundle does not say it. */
+function absentErrno(action: SeccompAction): number {
+  return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE" ? EPERM : 0;
 }

@@ -12,6 +12,7 @@ import { limitMounts } from "./mounts.ts";
 import { denyNetDevices, limitNamespaces, limitSysctl } from "./namespaces.ts";
 import { limitProcess } from "./process.ts";
 import { limitResources } from "./resources.ts";
+import { denySeccompAgent } from "./seccomp.ts";
 
 /**
  * The spec, as far as the manifest grants it, and a decision for everything that was asked for and is not a matter of
@@ -37,6 +38,7 @@ function limitLinux(asked: Linux, grants: Grants, view: HostView, decisions: Dec
   const usual = defaultSpec().linux ?? {};
   limitSysctl(asked, view, decisions);
   denyNetDevices(asked, decisions);
+  denySeccompAgent(asked, decisions);
   const linux: Linux = {
     ...rest,
     namespaces,

@@ -58,8 +58,27 @@ static int compile(void)
 	return CALL(er_compile_seccomp, (union er_arg){.words = {words, word_count}}, list(strings, string_count), str(""));
 }
 
-/** errno of one system call under the compiled filter, 0 when it worked, -1 when it ended the process. */
-static int call_filtered(long number, long first, long second)
+#ifdef __x86_64__
+/** A system call of a 32-bit program, which a 64-bit one can make, too; a negative errno as the kernel returns it. */
+static long call_as_i386(long number)
+{
+	int answer;
+	__asm__ volatile("int $0x80" : "=a"(answer) : "a"((int)number), "b"(0), "c"(0), "d"(0) : "memory");
+	return answer;
+}
+#endif
+
+static long call_native(long number, long first, long second)
+{
+	long answer = syscall(number, first, second, 0, 0, 0);
+	return answer < 0 ? -errno : answer;
+}
+
+/**
+ * errno of one system call under the compiled filter, 0 when it worked, -1 when it ended the process.
+ * i386: the call is made as 32-bit programs do.
+ */
+static int call_filtered_as(int i386, long number, long first, long second)
 {
 	struct sock_fprog program = {.len = (unsigned short)(result.size / sizeof(struct sock_filter)),
 								 .filter = (struct sock_filter *)(void *)result.owned};
@@ -68,12 +87,22 @@ static int call_filtered(long number, long first, long second)
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 			syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
 			_exit(255);
-		long answer = syscall(number, first, second, 0, 0, 0);
-		syscall(SYS_exit_group, answer < 0 ? errno : 0); // the sanitizers' _exit does more than the filter allows
+#ifdef __x86_64__
+		long answer = i386 ? call_as_i386(number) : call_native(number, first, second);
+#else
+		(void)i386;
+		long answer = call_native(number, first, second);
+#endif
+		syscall(SYS_exit_group, answer < 0 ? -answer : 0); // the sanitizers' _exit does more than the filter allows
 	}
 	int status = 0;
 	waitpid(child, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int call_filtered(long number, long first, long second)
+{
+	return call_filtered_as(0, number, first, second);
 }
 
 static void test_actions(void)
@@ -222,6 +251,64 @@ static void test_conditions(void)
 		  "of several conditions on one argument any may hold");
 }
 
+/** No kernel has it on any architecture. */
+#define NEWEST 1000
+
+/** A profile as engines have them: few calls are allowed, and others are named to be refused. */
+static void start_strict_profile(enum action action, uint32_t number)
+{
+	start_profile(action, number, 3);
+	rule(ALLOW, 0, "exit_group", 0);
+	rule(ALLOW, 0, "getpid", 0);
+	rule(action, number, "close_range", 0); // the default's own action: known all the same
+}
+
+static void test_newer_calls(void)
+{
+	start_strict_profile(ERRNO, EPERM);
+	check(compile() == 0 && call_filtered(NEWEST, 0, 0) == ENOSYS && call_filtered(SYS_close_range + 1, 0, 0) == ENOSYS,
+		  "what is newer than every call that the profile names is unknown (ENOSYS)");
+	check(call_filtered(SYS_close_range, 0, 0) == EPERM && call_filtered(SYS_keyctl, 0, 0) == EPERM &&
+			  call_filtered(SYS_getpid, 0, 0) == 0,
+		  "what is older has the profile's answer");
+	start_strict_profile(KILL_PROCESS, 0);
+	check(compile() == 0 && call_filtered(NEWEST, 0, 0) == ENOSYS && call_filtered(SYS_keyctl, 0, 0) == -1,
+		  "a newer call is unknown where the default is to kill");
+	start_profile(ALLOW, 0, 1);
+	rule(ERRNO, EPERM, "getpid", 0);
+	check(compile() == 0 && call_filtered(SYS_getppid, 0, 0) == 0,
+		  "where the default allows, newer calls are not refused");
+}
+
+static void test_newer_calls_of_other_modes(void)
+{
+#ifdef __x86_64__
+	start_strict_profile(ERRNO, EPERM);
+	check(compile() == 0 && call_filtered(0x40000000 | NEWEST, 0, 0) == -1 && call_filtered_as(1, NEWEST, 0, 0) == -1,
+		  "calls of x32 and 32-bit programs end the process where the profile has only x86-64");
+	word_count = string_count = 0;
+	word(ERRNO);
+	word(EPERM);
+	word(2);
+	name("SCMP_ARCH_X86");
+	name("SCMP_ARCH_X32");
+	word(2);
+	rule(ALLOW, 0, "exit_group", 0);
+	rule(ERRNO, EPERM, "openat2", 0);
+	enum { I386_OPENAT2 = 437, I386_KEYCTL = 288 };
+	check(compile() == 0 && call_filtered(0x40000000 | NEWEST, 0, 0) == ENOSYS &&
+			  call_filtered(0x40000000 | SYS_keyctl, 0, 0) == EPERM,
+		  "x32: newer calls are unknown, older ones refused");
+	check(call_filtered_as(1, I386_OPENAT2 + 1, 0, 0) == ENOSYS && call_filtered_as(1, I386_OPENAT2, 0, 0) == EPERM &&
+			  call_filtered_as(1, I386_KEYCTL, 0, 0) == EPERM,
+		  "x86: newer calls are unknown, older ones refused");
+	check(call_filtered(NEWEST, 0, 0) == ENOSYS && call_filtered(SYS_keyctl, 0, 0) == EPERM,
+		  "x86-64 beside them: newer calls are unknown, older ones refused");
+#else
+	skip("newer calls of x32 and 32-bit programs", "not x86-64");
+#endif
+}
+
 static void test_malformed(void)
 {
 	start_profile(ALLOW, 0, 1);
@@ -278,6 +365,8 @@ int main(void)
 	test_actions();
 	test_names();
 	test_conditions();
+	test_newer_calls();
+	test_newer_calls_of_other_modes();
 	test_malformed();
 	test_too_large();
 	er_result_clear(&result);

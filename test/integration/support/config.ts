@@ -53,6 +53,8 @@ export type Seccomp = {
   defaultErrnoRet?: number;
   architectures?: string[];
   flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
   syscalls?: SyscallRule[];
 };
 export type Linux = {

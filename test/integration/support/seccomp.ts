@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns an engine's seccomp profile into the form of config.json, as an engine does before it calls the runtime.
+// Turns an engine's seccomp profile into the form of config.json, as an engine does before it calls the runtime; and
+// the helpers beside: an agent for user notification, a tracer, a program that makes any system call.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { Seccomp, SyscallRule } from "./config.ts";
+import { execute, launch, type Running, waitFor } from "./process.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** Where the engines of the Debian family keep their common profile. */
 export const engineProfile = "/usr/share/containers/seccomp.json";
@@ -44,4 +48,53 @@ export function resolveProfile(path: string, capabilities: readonly string[]): S
       ...(args?.length ? { args } : {}),
     })),
   };
+}
+
+/** What the agent prints: one object for each line. */
+export type AgentReport = {
+  state?: { ociVersion: string; fds: string[]; pid: number; metadata?: string; state: Record<string, unknown> };
+  descriptors?: number;
+  nr?: number;
+  pid?: number;
+  waiting?: boolean;
+  answer?: string;
+};
+
+export type Agent = { socket: string; running: Running; reports(): AgentReport[] };
+
+/** Starts an agent that answers system calls; see seccomp_agent.py. The caller ends it with stopAgent(). */
+export function startAgent(ws: Workspace, answer: string, ...flags: string[]): Agent {
+  const socket = ws.newFile();
+  const helper = resolve("test/integration/support/seccomp_agent.py");
+  const running = launch("python3", [helper, socket, answer, ...flags], { pipe: true });
+  waitFor("the seccomp agent", () => existsSync(socket));
+  const reports = () =>
+    running
+      .stdout()
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as AgentReport);
+  return { socket, running, reports };
+}
+
+export async function stopAgent({ running }: Agent): Promise<void> {
+  running.child.kill("SIGKILL");
+  await running.end();
+}
+
+/** What ptrace(2) tells of the filter of a process; see trace_seccomp.py. */
+export function traceSeccomp(what: "flags" | "message", pid: number): number {
+  const helper = resolve("test/integration/support/trace_seccomp.py");
+  const result = execute("python3", [helper, what, String(pid)]);
+  if (result.status !== 0) throw new Error(result.stderr);
+  return Number(result.stdout);
+}
+
+/** A root file system with /bin/call, which makes system calls by number; see call.c. */
+export function rootfsWithCall(ws: Workspace): string {
+  const rootfs = ws.newRootfs();
+  const source = resolve("test/integration/support/call.c");
+  const result = execute("gcc", ["-static", "-Os", "-s", "-o", join(rootfs, "bin/call"), source]);
+  if (result.status !== 0) throw new Error(result.stderr);
+  return rootfs;
 }
