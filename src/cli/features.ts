@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The OCI features document (runtime-spec 1.3, features.md and features-linux.md): what edgerun does in this version,
-// whatever the host's kernel can do. Names come from where config.json is read.
+// whatever the host's kernel can do, but for seccomp's supportedFlags. Names come from where config.json is read.
 import { listMountOptions } from "../plan/mount_options.ts";
+import { kernelFlags } from "../plan/seccomp.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import { namespaceSchema } from "../spec/linux.ts";
 import { seccompArgSchema, seccompSchema } from "../spec/seccomp.ts";
 import { type BuildInfo, ociVersionMax } from "./version.ts";
 
-/** The document. `enrolled`: whether this host has an owner, so that a container needs a manifest. */
-export function describeFeatures(build: BuildInfo, enrolled: boolean) {
+/** What only the host can tell. */
+export type HostFeatures = {
+  /** Has this host an owner, so that a container needs a manifest? */
+  enrolled: boolean;
+  /** Does the kernel know these SECCOMP_FILTER_FLAG_*? */
+  supportsSeccompFlags: (flags: number) => boolean;
+};
+
+export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFlags }: HostFeatures) {
   const seccompFlags = sorted(seccompSchema.optional.flags.list.oneOf);
   return {
     ociVersionMin: "1.0.0",
@@ -25,7 +33,7 @@ export function describeFeatures(build: BuildInfo, enrolled: boolean) {
         operators: sorted(seccompArgSchema.required.op.oneOf),
         archs: sorted(seccompSchema.optional.architectures.list.oneOf),
         knownFlags: seccompFlags,
-        supportedFlags: seccompFlags,
+        supportedFlags: seccompFlags.filter((flag) => supportsSeccompFlags(kernelFlags(flag))),
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },
@@ -47,6 +55,6 @@ function annotations(build: BuildInfo, enrolled: boolean): { [name: string]: str
   return values;
 }
 
-function sorted(names: readonly string[]): string[] {
+function sorted<T extends string>(names: readonly T[]): T[] {
   return [...names].sort();
 }

@@ -186,6 +186,11 @@ export const hostFunctions = {
     result: "bytes",
     doc: "BPF of a filter (libseccomp), from the cache where its digest is there.",
   },
+  supportsSeccompFlags: {
+    args: ["flags:int"],
+    result: "int",
+    doc: "1 if this kernel knows all of these SECCOMP_FILTER_FLAG_*, else 0.",
+  },
   sha256: { args: ["data:bytes"], result: "str", doc: "Lower-case hex digest." },
   base64UrlDecode: {
     args: ["text:str"],

@@ -98,6 +98,12 @@ function planListener(seccomp: Seccomp): SeccompPlan["listener"] {
   return { path, metadata: seccomp.listenerMetadata ?? "" };
 }
 
+/** What a kernel has to know for a flag of a profile: seccomp(2) takes some only together with others. */
+export function kernelFlags(name: keyof typeof filterFlags): number {
+  const flag = filterFlags[name];
+  return flag === WAIT_KILLABLE_RECV ? flag | NEW_LISTENER : flag;
+}
+
 /** Without a list, speculation stays as it is outside of the filter: the default of runc and crun. */
 function planFlags(seccomp: Seccomp, hasListener: boolean): number {
   let flags = hasListener ? NEW_LISTENER : 0;

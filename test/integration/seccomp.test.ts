@@ -5,9 +5,11 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { type Config, type Seccomp, type SyscallRule, setCapabilities } from "./support/config.ts";
+import { needsStrace } from "./support/fault.ts";
 import { statusFields } from "./support/inside.ts";
-import { lacking } from "./support/runtime.ts";
-import { engineProfile, resolveProfile } from "./support/seccomp.ts";
+import { execute } from "./support/process.ts";
+import { lacking, runtimePath } from "./support/runtime.ts";
+import { engineProfile, resolveProfile, traceSeccomp } from "./support/seccomp.ts";
 import { useWorkspace } from "./support/workspace.ts";
 
 const ws = useWorkspace();
@@ -20,6 +22,7 @@ const except = (...syscalls: SyscallRule[]): Seccomp => ({ defaultAction: "SCMP_
 // `hostname NAME` calls sethostname(2) and nothing else that is unusual.
 const setHostname = "hostname meter-8";
 const admin = (config: Config) => setCapabilities(config, ["CAP_SYS_ADMIN"]);
+const edgerunOnly = lacking({ runc: "tests edgerun's own message", crun: "tests edgerun's own message" });
 const profileSkip = existsSync(engineProfile) ? {} : { skip: `no ${engineProfile}` };
 
 test("without a profile there is no filter", () => {
@@ -80,6 +83,64 @@ test("SCMP_ACT_LOG lets the call through", () => {
     ws.runScript(setHostname, withFilter(except({ names: ["sethostname"], action: "SCMP_ACT_LOG" }), admin)).status,
     0,
   );
+});
+
+const tracedCall = (errnoRet?: number): SyscallRule => ({
+  names: ["chdir"],
+  action: "SCMP_ACT_TRACE",
+  ...(errnoRet === undefined ? {} : { errnoRet }),
+});
+// A builtin of the shell, again and again, in the container's first process.
+const changeDirectory = "while :; do cd /tmp 2>/dev/null; sleep 0.02; done";
+
+for (const [errnoRet, message] of [
+  [undefined, 1 /* EPERM */],
+  [4711, 4711],
+] as const) {
+  test(`SCMP_ACT_TRACE tells its tracer errnoRet ${errnoRet ?? "(absent)"}`, () => {
+    const c = ws.script(changeDirectory, withFilter(except(tracedCall(errnoRet))));
+    c.succeed("run", "--detach", "--bundle", c.directory, c.id);
+    assert.equal(traceSeccomp("message", c.pid), message);
+  });
+}
+
+test("without a tracer, SCMP_ACT_TRACE is ENOSYS", () => {
+  assert.match(ws.runScript("cd /tmp", withFilter(except(tracedCall()))).stderr, /Function not implemented/);
+});
+
+test("defaultErrnoRet is the error of what no rule names", profileSkip, () => {
+  const profile = { ...resolveProfile(engineProfile, []), defaultErrnoRet: 18 };
+  profile.syscalls = profile.syscalls!.filter(({ names }) => !names.includes("sethostname"));
+  const result = ws.runScript(setHostname, withFilter(profile, admin));
+  assert.match(result.stderr, /Invalid cross-device link/);
+});
+
+const flag = { log: "SECCOMP_FILTER_FLAG_LOG", spec: "SECCOMP_FILTER_FLAG_SPEC_ALLOW" };
+
+test("SECCOMP_FILTER_FLAG_LOG is set on the filter, and only where the profile says so", () => {
+  const filter = except({ names: ["sethostname"], action: "SCMP_ACT_ERRNO" });
+  const flagsOf = (flags: string[]) => traceSeccomp("flags", ws.running(withFilter({ ...filter, flags })).pid);
+  assert.equal(flagsOf([flag.log]), 2);
+  assert.equal(flagsOf([flag.log, flag.spec]), 2); // the kernel tells of no other
+  assert.equal(flagsOf([]), 0);
+});
+
+test("flags that the process can't be told from are taken: SPEC_ALLOW, TSYNC", () => {
+  for (const name of [flag.spec, "SECCOMP_FILTER_FLAG_TSYNC"]) {
+    const filter = { ...except({ names: ["sethostname"], action: "SCMP_ACT_ERRNO" }), flags: [name] };
+    assert.equal(statusFields(ws.output("cat /proc/self/status", withFilter(filter))).Seccomp, "2");
+  }
+});
+
+test("a flag that the kernel does not know fails the start, by its name", { ...needsStrace, ...edgerunOnly }, () => {
+  const filter = { ...except({ names: ["sethostname"], action: "SCMP_ACT_ERRNO" }), flags: [flag.log] };
+  const c = ws.bundle(withFilter(filter));
+  // As a kernel before 4.14 answers, to every seccomp(2) with a flag.
+  const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=seccomp:error=EINVAL"];
+  const result = execute("strace", [...inject, runtimePath, ...ws.globalFlags, "run", "-b", c.directory, c.id]);
+  assert.match(result.stderr, /load seccomp filter: this kernel does not support SECCOMP_FILTER_FLAG_LOG/);
+  assert.equal(result.status, 1);
+  ws.assertNothingLeft();
 });
 
 for (const [op, value, valueTwo, refused] of [

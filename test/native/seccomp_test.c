@@ -280,6 +280,14 @@ static void test_newer_calls(void)
 		  "where the default allows, newer calls are not refused");
 }
 
+static void test_supported_flags(void)
+{
+	check(CALL(er_supports_seccomp_flags, num(0)) == 0 && result.ints[0] == 1, "a filter without flags is supported");
+	check(CALL(er_supports_seccomp_flags, num(SECCOMP_FILTER_FLAG_LOG)) == 0 && result.ints[0] == 1,
+		  "SECCOMP_FILTER_FLAG_LOG is supported");
+	check(CALL(er_supports_seccomp_flags, num(1 << 30)) == 0 && result.ints[0] == 0, "no kernel supports bit 30");
+}
+
 static void test_newer_calls_of_other_modes(void)
 {
 #ifdef __x86_64__
@@ -367,6 +375,7 @@ int main(void)
 	test_conditions();
 	test_newer_calls();
 	test_newer_calls_of_other_modes();
+	test_supported_flags();
 	test_malformed();
 	test_too_large();
 	er_result_clear(&result);

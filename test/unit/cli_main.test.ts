@@ -29,6 +29,8 @@ function invoke(argv: string[], result: unknown = 0, request: Partial<Request> =
       output[fd] += text;
     },
     clock: () => [1700000000, 0],
+    // A kernel of before SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (5.19).
+    supportsSeccompFlags: (flags: number) => ((flags & 0x20) === 0 ? 1 : 0),
     appendFile(path: string, text: string) {
       if (path.startsWith("/absent/")) throw makeHostError(`open "${path}": no such file`, "ENOENT");
       files[path] = (files[path] ?? "") + text;
@@ -341,7 +343,14 @@ test("features is an OCI features document, and the only output", () => {
   assert.deepEqual(features.linux.namespaces, ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]);
   assert.equal(features.linux.capabilities.length, 41);
   assert.ok(features.mountOptions.includes("rro"));
-  assert.ok(features.linux.seccomp.actions.includes("SCMP_ACT_NOTIFY"));
+  const { actions, knownFlags, supportedFlags } = features.linux.seccomp;
+  assert.ok(actions.includes("SCMP_ACT_NOTIFY"));
+  const isOfNewKernels = (flag: string) => flag === "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+  assert.ok(knownFlags.some(isOfNewKernels));
+  assert.deepEqual(
+    supportedFlags,
+    knownFlags.filter((flag: string) => !isOfNewKernels(flag)),
+  );
   assert.deepEqual(features.linux.cgroup, { v1: true, v2: false, systemd: false, systemdUser: false, rdma: false });
   assert.equal(features.linux.mountExtensions.idmap.enabled, false);
   assert.equal(features.annotations["dev.edgerun.enrolled"], "true");

@@ -14,8 +14,12 @@ export function featuresCommand(): Command {
     minArgs: 0,
     maxArgs: 0,
     run(context) {
-      const features = describeFeatures(buildInfo(), context.lifecycle.isEnrolled(context));
-      context.host.writeFd(1, `${JSON.stringify(features, null, 2)}\n`);
+      const { host, lifecycle } = context;
+      const features = describeFeatures(buildInfo(), {
+        enrolled: lifecycle.isEnrolled(context),
+        supportsSeccompFlags: (flags) => host.supportsSeccompFlags(flags) === 1,
+      });
+      host.writeFd(1, `${JSON.stringify(features, null, 2)}\n`);
       return 0;
     },
   });

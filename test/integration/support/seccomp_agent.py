@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 RECV, SEND, ID_VALID = 0xC0502100, 0xC0182101, 0x40082102
 CONTINUE = 1
@@ -46,6 +47,7 @@ def serve(listener, kind, number, hold):
         report({"nr": nr, "pid": pid})
         if hold:
             sys.stdin.readline()
+            time.sleep(0.1)  # whatever takes the caller out of the call has happened before
             report({"waiting": is_waiting(listener, notification)})
         error = -number if kind == "errno" else 0
         value = number if kind == "value" else 0
@@ -57,16 +59,19 @@ def serve(listener, kind, number, hold):
 
 
 def receive(connection):
-    """A container process state, and the descriptor that came with its first bytes."""
+    """A container process state, and what came with it. Not all runtimes close the connection after it."""
     descriptors = array.array("i")
     text = b""
     while True:
         data, ancillary, _flags, _address = connection.recvmsg(65536, socket.CMSG_SPACE(16))
         for _level, _type, payload in ancillary:
             descriptors.frombytes(payload)
-        if data == b"":
-            return json.loads(text), list(descriptors)
         text += data
+        try:
+            return json.loads(text), list(descriptors)
+        except json.JSONDecodeError:
+            if data == b"":
+                raise
 
 
 def main():
