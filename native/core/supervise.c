@@ -60,20 +60,21 @@ static void take_signals(struct supervisor *supervisor)
 	struct sigaction note = {.sa_handler = note_signal}; // no SA_RESTART: a blocked write must end
 	sigfillset(&note.sa_mask);
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	// None comes while one that is ignored has our handler for a moment.
+	pthread_sigmask(SIG_SETMASK, &note.sa_mask, &supervisor->previous_mask);
 	for (int number = 1; number < NSIG; number++) {
 		struct sigaction *previous = &supervisor->previous[number];
-		// Fails for the two signals that the C library keeps for itself.
-		if (is_kept_default(number) || sigaction(number, NULL, previous) < 0)
+		// SIGPIPE is about our own stdout. sigaction fails for the two signals that the C library keeps for itself.
+		if (is_kept_default(number) || sigaction(number, number == SIGPIPE ? &ignore : &note, previous) < 0)
 			continue;
 		if (previous->sa_handler == SIG_IGN && number != SIGCHLD)
-			continue;
-		// SIGPIPE is about our own stdout.
-		sigaction(number, number == SIGPIPE ? &ignore : &note, NULL);
-		supervisor->changed[number] = 1;
+			sigaction(number, previous, NULL);
+		else
+			supervisor->changed[number] = 1;
 	}
 	sigset_t none;
 	sigemptyset(&none);
-	pthread_sigmask(SIG_SETMASK, &none, &supervisor->previous_mask);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static void give_signals_back(const struct supervisor *supervisor)

@@ -98,21 +98,39 @@ static int make_next_directory(int parent_fd, const char *path, mode_t mode)
 	return fd;
 }
 
+/**
+ * How much of the path is there already, and its directory in *fd. Searched from the end: nearly always it is all but
+ * the last component.
+ */
+static size_t open_existing(const char *path, int *fd)
+{
+	char prefix[4096];
+	size_t end = strlen(path);
+	memcpy(prefix, path, end + 1);
+	do {
+		while (end > 0 && path[end - 1] != '/')
+			end--;
+		while (end > 0 && path[end - 1] == '/')
+			end--;
+		prefix[end] = 0;
+		*fd = open_in_root(end == 0 ? "/" : prefix, O_PATH | O_DIRECTORY, 0);
+	} while (*fd < 0 && errno == ENOENT && end > 0);
+	if (*fd < 0)
+		fail(errno, "open \"%s\" below the root", end == 0 ? "/" : prefix);
+	return end;
+}
+
 /** Makes what is missing; -1 where `path` was changed to go round a link that leads nowhere. */
 static int make_directories(char path[4096], mode_t mode)
 {
 	char prefix[4096];
-	int parent_fd = open_in_root("/", O_PATH | O_DIRECTORY, 0);
-	if (parent_fd < 0)
-		fail(errno, "open the root");
-	for (size_t end = 1; parent_fd >= 0; end++) {
+	int parent_fd;
+	for (size_t end = open_existing(path, &parent_fd) + 1; parent_fd >= 0; end++) {
 		if ((path[end] == '/' || path[end] == 0) && path[end - 1] != '/') {
 			memcpy(prefix, path, end);
 			prefix[end] = 0;
-			int fd = open_in_root(prefix, O_PATH | O_DIRECTORY, 0);
-			if (fd < 0 && errno != ENOENT)
-				fail(errno, "open \"%s\" below the root", prefix);
-			if (fd < 0 && (fd = make_next_directory(parent_fd, prefix, mode)) < 0 && !follow_link(path, end))
+			int fd = make_next_directory(parent_fd, prefix, mode);
+			if (fd < 0 && !follow_link(path, end))
 				fail(ENOENT, "open \"%s\" below the root", prefix);
 			close(parent_fd);
 			parent_fd = fd;
@@ -148,13 +166,20 @@ int open_parent_in_root(const char *path, const char **name)
 	return make_directories_in_root(parent, 0755);
 }
 
+static struct statx identify(int fd, const char *path)
+{
+	struct statx info;
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) != 0)
+		fail(errno, "stat \"%s\" below the root", path);
+	return info;
+}
+
 void refuse_root(int fd, const char *path)
 {
-	struct statx target, root;
-	const unsigned fields = STATX_INO | STATX_MNT_ID;
-	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, fields, &target) != 0 ||
-		syscall(SYS_statx, init.root_fd, "", AT_EMPTY_PATH, fields, &root) != 0)
-		fail(errno, "stat \"%s\" below the root", path);
+	static struct statx root; // of init.root_fd, which stays what it is
+	if (root.stx_mask == 0)
+		root = identify(init.root_fd, "/");
+	struct statx target = identify(fd, path);
 	if (target.stx_mnt_id == root.stx_mnt_id && target.stx_ino == root.stx_ino)
 		fail(0, "\"%s\" is the container's root: nothing can be mounted over it", path);
 }
