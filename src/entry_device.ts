@@ -15,6 +15,7 @@ function loadParts(loadModule: LoadModule): Parts {
     authority: () => loadModule("authority") as ReturnType<Parts["authority"]>,
     commands: () => loadModule("commands") as ReturnType<Parts["commands"]>,
     resources: () => loadModule("resources") as ReturnType<Parts["resources"]>,
+    network: () => loadModule("network") as ReturnType<Parts["network"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };
 }

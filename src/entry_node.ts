@@ -7,6 +7,7 @@ import type { Host } from "./host/functions.ts";
 import * as authority from "./lifecycle/authority.ts";
 import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
+import * as network from "./lifecycle/network.ts";
 import * as report from "./lifecycle/plan.ts";
 import * as resources from "./lifecycle/resources_part.ts";
 import type { Program } from "./main.ts";
@@ -28,6 +29,7 @@ export const program: Program = {
     authority: () => authority,
     commands: () => commands,
     resources: () => resources,
+    network: () => network,
     report: () => report,
   }),
   commands: () => commands,

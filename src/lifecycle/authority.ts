@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the device's owner says to a bundle: the manifest, and the spec as far as it is granted.
 import type { Json } from "../host/functions.ts";
+import { readInventory } from "../inventory/read.ts";
 import { admitBundle } from "../manifest/admit.ts";
 import { decodeGrants } from "../manifest/decode.ts";
+import type { Grants } from "../manifest/schema.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
+import { type NetworkRequest, resolveNetwork } from "../network/request.ts";
 import { applyManifest } from "../policy/apply.ts";
 import { type Decision, requireNoDenials } from "../policy/decision.ts";
 import { readHostView } from "../policy/host_view.ts";
@@ -33,21 +36,30 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
     },
     request.uid,
   );
-  if (admission === null) return { spec: asked, decisions: null, grants: null, manifestDigest: "", manifestKeyId: "" };
+  if (admission === null) {
+    return { spec: asked, decisions: null, grants: null, network: null, manifestDigest: "", manifestKeyId: "" };
+  }
   const { spec, decisions } = applyManifest(
     asked,
     admission.manifest,
     readHostView(host, asked, admission.manifest.grants),
   );
   if (!options.reportOnly) requireNoDenials(decisions);
-  const { verified } = admission;
+  const { verified, manifest } = admission;
   return {
     spec,
     decisions,
-    grants: admission.manifest.grants,
+    grants: manifest.grants,
+    network: resolveNetworkGrant(context, manifest.grants),
     manifestDigest: verified?.digest ?? "",
     manifestKeyId: verified?.kid ?? "",
   };
+}
+
+/** The inventory is read only where a grant needs it. */
+function resolveNetworkGrant({ host, request, configRoot }: Context, { network }: Grants): NetworkRequest | null {
+  if (network?.mode !== "direct") return null;
+  return resolveNetwork(network, readInventory(host, `${configRoot}/inventory.json`, request.uid));
 }
 
 /**

@@ -100,6 +100,7 @@ export function createContainer(
     identifyProcess(host, record, created.init);
     // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.
     if (!waitForStart) record.phase = "created";
+    if (bundle.authorization.network !== null) record.link = context.lifecycle.chooseLink(context, record.id);
     writeIntent(host, directory, record);
     setUp(context, options, bundle, plan, created);
     if (waitForStart) {
@@ -149,6 +150,8 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
       sendListener(host, plan.seccomp, listenerFd, record.pid, hookState(record, "creating"));
     },
   });
+  const { network } = bundle.authorization;
+  if (network !== null) context.lifecycle.connectNetwork(context, directory, record, network);
 }
 
 function newRecord(context: Context, id: string, bundle: Bundle, plan: LaunchPlan): ContainerRecord {
@@ -269,6 +272,7 @@ function undoCreate(context: Context, { directory, record, init }: Created): voi
   const steps = [
     () => abandonInit(host, init),
     () => killAndWait(host, record), // what hooks inside left running
+    () => context.lifecycle.disconnectNetwork(context, record),
     () => removeCgroups(host, record.cgroups),
     () => runPoststopHooks(context, record), // runtime-spec, "Lifecycle": also when a hook before the start has failed
     () => removeDirectory(host, directory),

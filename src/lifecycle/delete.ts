@@ -81,6 +81,7 @@ function removeRemains(context: Context, directory: StateDirectory): void {
 export function destroy(context: Context, directory: StateDirectory, record: ContainerRecord): void {
   const { host } = context;
   killAndWait(host, record);
+  context.lifecycle.disconnectNetwork(context, record);
   removeCgroups(host, record.cgroups);
   runPoststopHooks(context, record);
   removeDirectory(host, directory);

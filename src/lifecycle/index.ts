@@ -18,6 +18,12 @@ export function createLifecycle(parts: Parts): Lifecycle {
     findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
     events: (context, options) => parts.resources().events(context, options),
     update: (context, options) => parts.resources().update(context, options),
+    chooseLink: (context, id) => parts.network().chooseLink(context.host, id),
+    connectNetwork: (context, directory, record, request) =>
+      parts.network().connectNetwork(context.host, directory, record, request),
+    disconnectNetwork: (context, record) => {
+      if (record.link !== undefined) parts.network().disconnectNetwork(context.host, record);
+    },
     limitUpdate: (asked, grants) => parts.authority().limitUpdate(asked, grants),
     limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),
     isEnrolled: (context) => hasTrustStore(context) && parts.authority().isHostEnrolled(context),
@@ -35,7 +41,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
 /** Without a trust store there is no owner to ask, and most of the program that would ask is not needed. */
 function authorize(parts: Parts, context: Context, asked: Spec, options: AuthorizeOptions): Authorization {
   if (options.manifest === undefined && !hasTrustStore(context)) {
-    return { spec: asked, decisions: null, grants: null, manifestDigest: "", manifestKeyId: "" };
+    return { spec: asked, decisions: null, grants: null, network: null, manifestDigest: "", manifestKeyId: "" };
   }
   return parts.authority().authorize(context, asked, options);
 }

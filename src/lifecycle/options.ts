@@ -3,9 +3,11 @@
 // Paths are absolute (joined with the working directory, links not resolved). Ids have passed checkId().
 import type { Host, Json, Request } from "../host/functions.ts";
 import type { Grants } from "../manifest/schema.ts";
+import type { NetworkRequest } from "../network/request.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { LinuxResources, Process, Spec } from "../spec/config.ts";
+import type { ContainerRecord } from "../state/record.ts";
 import type { StateDirectory } from "../state/store.ts";
 
 /** What every command works with. */
@@ -135,6 +137,8 @@ export type Authorization = {
   decisions: Decision[] | null;
   /** What bounds the processes of `exec` as well; null where nothing does. */
   grants: Grants | null;
+  /** What its network shall let through, where the manifest grants a link of its own. */
+  network: NetworkRequest | null;
   /** Of the manifest and the key that signed it; "" where there is none. */
   manifestDigest: string;
   manifestKeyId: string;
@@ -172,6 +176,11 @@ export interface Lifecycle {
   limitProcess(asked: Process, grants: Json): Process;
   /** The limits of a running container, as far as its manifest grants them. */
   limitUpdate(asked: LinuxResources, grants: Json): { resources: LinuxResources; decisions: Decision[] };
+  /** A name for the interface that connects a container; connectNetwork() makes it. */
+  chooseLink(context: Context, id: string): string;
+  connectNetwork(context: Context, directory: StateDirectory, record: ContainerRecord, request: NetworkRequest): void;
+  /** Removes the link and its rules, where the record names one. */
+  disconnectNetwork(context: Context, record: ContainerRecord): void;
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

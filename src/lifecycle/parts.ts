@@ -11,6 +11,8 @@ export type Parts = {
   commands: () => typeof import("../cli/rare_commands.ts");
   /** Limits and figures of running containers. */
   resources: () => typeof import("./resources_part.ts");
+  /** The link of a container whose manifest grants one. */
+  network: () => typeof import("./network.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");
 };

@@ -6,7 +6,7 @@ import { EdgerunError } from "../errors.ts";
 import { childPath } from "../schema/describe.ts";
 import type { Manifest } from "./schema.ts";
 
-/** JSON paths in the payload; "[]": in any entry of the list; "=": only this value. */
+/** JSON paths in the payload; "[]": in any entry of the list; "{}": of the map; "=": only this value. */
 const unenforced: readonly string[] = [
   "audience",
   "binding.layers",
@@ -34,15 +34,18 @@ const unenforced: readonly string[] = [
   "grants.landlock",
   "grants.userNamespace",
   "grants.network.mode=indirect",
-  "grants.network.mode=direct",
   "grants.network.mode=interface",
-  "grants.network.classes",
+  "grants.network.classes{}.outbound[].names",
+  "grants.network.classes{}.multicast",
+  "grants.network.classes{}.rate",
+  "grants.network.classes{}.volumes",
   "grants.network.apps",
-  "grants.network.host",
-  "grants.network.rate",
   "grants.network.volumes",
   "grants.network.flowLog",
 ];
+
+/** Below grants.network: enforced with mode "direct" only. */
+const onlyDirect = ["classes", "host", "rate"] as const;
 
 /** The list, for tests and the owner's tool. */
 export function listUnenforced(): readonly string[] {
@@ -55,6 +58,12 @@ export function listUnenforced(): readonly string[] {
  */
 export function requireEnforced(manifest: Manifest): void {
   const found = unenforced.flatMap((path) => find(manifest, path));
+  const { network } = manifest.grants;
+  if (network !== undefined && network.mode !== "direct") {
+    for (const key of onlyDirect) {
+      if (network[key] !== undefined) found.push(`$.grants.network.${key} with mode "${network.mode}"`);
+    }
+  }
   if (found.length === 0) return;
   throw new EdgerunError(
     "UNSUPPORTED",
@@ -67,9 +76,9 @@ function find(manifest: Manifest, path: string): string[] {
   const [place = "", wanted] = path.split("=");
   let found: [path: string, value: unknown][] = [["$", manifest]];
   for (const step of place.split(".")) {
-    const isList = step.endsWith("[]");
-    const name = isList ? step.slice(0, -2) : step;
-    found = found.flatMap(([at, value]) => enter(childPath(at, name), getProperty(value, name), isList));
+    const name = step.endsWith("[]") || step.endsWith("{}") ? step.slice(0, -2) : step;
+    const kind = step.slice(name.length);
+    found = found.flatMap(([at, value]) => enter(childPath(at, name), getProperty(value, name), kind));
   }
   return found.flatMap(([at, value]) => {
     if (wanted === undefined) return [at];
@@ -77,10 +86,14 @@ function find(manifest: Manifest, path: string): string[] {
   });
 }
 
-function enter(path: string, value: unknown, isList: boolean): [string, unknown][] {
+/** A value, or its entries where `kind` is "[]" or "{}". */
+function enter(path: string, value: unknown, kind: string): [string, unknown][] {
   if (value === undefined) return [];
-  if (!isList || !Array.isArray(value)) return [[path, value]];
-  return value.map((item, index) => [childPath(path, index), item]);
+  if (kind === "[]" && Array.isArray(value)) return value.map((item, index) => [childPath(path, index), item]);
+  if (kind === "{}" && typeof value === "object" && value !== null) {
+    return Object.entries(value).map(([name, item]) => [childPath(path, name), item]);
+  }
+  return [[path, value]];
 }
 
 function getProperty(value: unknown, name: string): unknown {

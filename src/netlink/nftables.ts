@@ -23,6 +23,7 @@ const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 
 const NFT_MSG_NEWTABLE = 0;
+const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWCHAIN = 3;
 const NFT_MSG_NEWRULE = 6;
@@ -92,12 +93,12 @@ export class NftablesBatch {
     this.writeBatchMark(NFNL_MSG_BATCH_BEGIN, "begin a transaction");
   }
 
-  /** @param mustBeNew fails with EEXIST if the table is there */
-  addTable(mustBeNew: boolean): void {
-    const flags = mustBeNew ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE;
-    this.message(`add table "${this.table}"`, NFT_MSG_NEWTABLE, flags, (writer) => {
+  /** Fails with EEXIST if the table is there. `comment`: whose it is. */
+  addTable(comment: string): void {
+    this.message(`add table "${this.table}"`, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, (writer) => {
       writer.attributeText(NFTA.table.name, this.table);
       writer.attributeBe32(NFTA.table.flags, 0);
+      writeComment(writer, NFTA.table.userData, comment);
     });
   }
 
@@ -182,13 +183,7 @@ export class NftablesBatch {
       writer.nested(NFTA.rule.expressions, () => {
         for (const expression of expressions) writer.nested(NFTA.list.element, () => this.writeExpression(expression));
       });
-      if (comment === "") return;
-      writer.attribute(NFTA.rule.userData, () => {
-        writer.u8(commentUserData);
-        writer.u8(comment.length + 1);
-        writer.text(comment);
-        writer.u8(0);
-      });
+      writeComment(writer, NFTA.rule.userData, comment);
     });
   }
 
@@ -254,6 +249,21 @@ export class NftablesBatch {
   }
 }
 
+/** libnftnl's user data: type, length, text with its NUL. */
+function writeComment(writer: NetlinkWriter, attribute: number, comment: string): void {
+  if (comment === "") return;
+  writer.attribute(attribute, () => {
+    writer.u8(commentUserData);
+    writer.u8(comment.length + 1);
+    writer.text(comment);
+    writer.u8(0);
+  });
+}
+
+function readComment(userData: Uint8Array | undefined): string {
+  return userData?.[0] === commentUserData ? readText(userData.subarray(2)) : "";
+}
+
 /** struct nfgenmsg. */
 function writeHeader(writer: NetlinkWriter, family: number, resource: number): void {
   writer.u8(family);
@@ -305,6 +315,16 @@ function successor(key: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
+export type Table = { name: string; comment: string };
+
+/** The tables of the inet family. */
+export function listTables(host: Host, namespace: string): Table[] {
+  return dump(host, namespace, null, NFT_MSG_GETTABLE, "list tables").map(({ payload }) => {
+    const table = readAttributes(payload, nfgenmsgBytes);
+    return { name: readTextOf(table, NFTA.table.name), comment: readComment(table.get(NFTA.table.userData)) };
+  });
+}
+
 export type ObjectCount = {
   kind: "quota" | "counter";
   name: string;
@@ -345,7 +365,6 @@ export function listRuleCounts(host: Host, namespace: string, table: string): Ru
   for (const { payload } of dump(host, namespace, table, NFT_MSG_GETRULE, `list rules of table "${table}"`)) {
     const rule = readAttributes(payload, nfgenmsgBytes);
     if (readTextOf(rule, NFTA.rule.table) !== table) continue;
-    const userData = rule.get(NFTA.rule.userData);
     const expressions = rule.get(NFTA.rule.expressions);
     if (expressions === undefined) continue;
     forEachAttribute(expressions, 0, (_type, expression) => {
@@ -354,7 +373,7 @@ export function listRuleCounts(host: Host, namespace: string, table: string): Ru
       const data = readNested(parts, NFTA.expression.data);
       counts.push({
         chain: readTextOf(rule, NFTA.rule.chain),
-        comment: userData?.[0] === commentUserData ? readText(userData.subarray(2)) : "",
+        comment: readComment(rule.get(NFTA.rule.userData)),
         bytes: readBe64(data.get(NFTA.counter.bytes)!, 0),
         packets: readBe64(data.get(NFTA.counter.packets)!, 0),
       });
@@ -363,11 +382,11 @@ export function listRuleCounts(host: Host, namespace: string, table: string): Ru
   return counts;
 }
 
-function dump(host: Host, namespace: string, table: string, type: number, label: string): NetlinkMessage[] {
+function dump(host: Host, namespace: string, table: string | null, type: number, label: string): NetlinkMessage[] {
   const writer = new NetlinkWriter();
   writer.message(label, (NFNL_SUBSYS_NFTABLES << 8) | type, NLM_F_DUMP, () => {
     writeHeader(writer, NFPROTO_INET, 0);
-    writer.attributeText(NFTA.object.table, table);
+    if (table !== null) writer.attributeText(NFTA.object.table, table);
   });
   return readMessages(host.netlinkExchange(namespace, NETLINK_NETFILTER, writer.finish(), writer.labels));
 }

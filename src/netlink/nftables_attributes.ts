@@ -4,7 +4,7 @@
 import type { NetlinkWriter } from "./writer.ts";
 
 export const NFTA = {
-  table: { name: 1, flags: 2 },
+  table: { name: 1, flags: 2, userData: 6 },
   chain: { table: 1, name: 3, hook: 4, policy: 5, type: 7 },
   hook: { number: 1, priority: 2 },
   rule: { table: 1, chain: 2, expressions: 4, userData: 7 },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rtnetlink(7): links, addresses, routes and queueing disciplines. Each function adds one message to a writer.
 import type { Host } from "../host/functions.ts";
-import { type Attributes, readAttributes, readMessages, readTextOf, readU32 } from "./reader.ts";
+import { readAttributes, readMessages, readTextOf, readU32 } from "./reader.ts";
 import { NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "./writer.ts";
 
 export const NETLINK_ROUTE = 0;
@@ -11,11 +11,12 @@ const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
 const RTM_NEWROUTE = 24;
+const RTM_NEWQDISC = 36;
 
-const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_PID = 19;
 const IFLA_NET_NS_FD = 28;
 const IFLA_INFO_KIND = 1;
@@ -31,6 +32,14 @@ const IFA_F_NODAD = 0x02;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
+
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+const TCA_TBF_PARMS = 1;
+const TCA_TBF_RATE64 = 4;
+const TCA_TBF_BURST = 6;
+const TC_H_ROOT = 0xffffffff;
+const TC_LINKLAYER_ETHERNET = 1;
 
 const IFF_UP = 0x1;
 const RT_SCOPE_UNIVERSE = 0;
@@ -58,19 +67,19 @@ function writeLinkHeader(writer: NetlinkWriter, index: number, flags: number, ch
   writer.u32(change);
 }
 
-export type VethEnd = { name: string; index?: number; mtu?: number; hardwareAddress?: Uint8Array };
+export type VethEnd = { name: string; mtu?: number };
 
 /** A pair of virtual Ethernet interfaces (veth(4)): one here, its peer in the network namespace of a process. */
 export function addVeth(writer: NetlinkWriter, end: VethEnd, peer: VethEnd & { namespacePid?: number }): void {
   const label = `make interface "${end.name}" with peer "${peer.name}"`;
   writer.message(label, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, () => {
-    writeLinkHeader(writer, end.index ?? 0, 0, 0);
+    writeLinkHeader(writer, 0, 0, 0);
     writeEnd(writer, end);
     writer.nested(IFLA_LINKINFO, () => {
       writer.attributeText(IFLA_INFO_KIND, "veth");
       writer.nested(IFLA_INFO_DATA, () => {
         writer.nested(VETH_INFO_PEER, () => {
-          writeLinkHeader(writer, peer.index ?? 0, 0, 0);
+          writeLinkHeader(writer, 0, 0, 0);
           writeEnd(writer, peer);
           if (peer.namespacePid !== undefined) writer.attributeU32(IFLA_NET_NS_PID, peer.namespacePid);
         });
@@ -79,10 +88,9 @@ export function addVeth(writer: NetlinkWriter, end: VethEnd, peer: VethEnd & { n
   });
 }
 
-function writeEnd(writer: NetlinkWriter, { name, mtu, hardwareAddress }: VethEnd): void {
+function writeEnd(writer: NetlinkWriter, { name, mtu }: VethEnd): void {
   writer.attributeText(IFLA_IFNAME, name);
   if (mtu !== undefined) writer.attributeU32(IFLA_MTU, mtu);
-  if (hardwareAddress !== undefined) writer.attributeBytes(IFLA_ADDRESS, hardwareAddress);
 }
 
 /** A virtual interface without settings of its own: `ifb`, `dummy`, `bridge`. */
@@ -113,6 +121,15 @@ export function moveLink(
 export function setLinkUp(writer: NetlinkWriter, index: number, up: boolean): void {
   writer.message(`set interface ${index} ${up ? "up" : "down"}`, RTM_NEWLINK, NLM_F_ACK, () => {
     writeLinkHeader(writer, index, up ? IFF_UP : 0, IFF_UP);
+  });
+}
+
+/** A text for people, at most 255 characters, which `ip link` shows. A new interface takes none: it is a step of its own. */
+export function setLinkAlias(writer: NetlinkWriter, name: string, alias: string): void {
+  writer.message(`name the owner of interface "${name}"`, RTM_NEWLINK, NLM_F_ACK, () => {
+    writeLinkHeader(writer, 0, 0, 0);
+    writer.attributeText(IFLA_IFNAME, name);
+    writer.attributeText(IFLA_IFALIAS, alias);
   });
 }
 
@@ -172,7 +189,38 @@ export function addRoute(writer: NetlinkWriter, route: Route): void {
   });
 }
 
-export type Link = { index: number; name: string; isUp: boolean; mtu: number; attributes: Attributes };
+/**
+ * A token bucket at an interface's root (tc-tbf(8)): what is sent faster waits, for 50 ms of the rate at most.
+ * @param burstBytes what may be sent at once; the bucket's size
+ */
+export function addTokenBucket(writer: NetlinkWriter, index: number, bytesPerSecond: number, burstBytes: number): void {
+  const limit = Math.min(0xffffffff, burstBytes + Math.ceil(bytesPerSecond / 20));
+  writer.message(`limit the rate of interface ${index}`, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, () => {
+    writer.u32(AF_UNSPEC);
+    writer.u32(index);
+    writer.u32(0);
+    writer.u32(TC_H_ROOT);
+    writer.u32(0);
+    writer.attributeText(TCA_KIND, "tbf");
+    writer.nested(TCA_OPTIONS, () => {
+      // struct tc_tbf_qopt: rate, peak rate (none), limit, buffer and mtu (both by TCA_TBF_BURST).
+      writer.attribute(TCA_TBF_PARMS, () => {
+        writer.u8(0);
+        writer.u8(TC_LINKLAYER_ETHERNET);
+        writer.zeros(6);
+        writer.u32(Math.min(0xffffffff, bytesPerSecond));
+        writer.zeros(12);
+        writer.u32(limit);
+        writer.u32(0);
+        writer.u32(0);
+      });
+      if (bytesPerSecond > 0xffffffff) writer.attribute(TCA_TBF_RATE64, () => writer.u64(bytesPerSecond));
+      writer.attributeU32(TCA_TBF_BURST, burstBytes);
+    });
+  });
+}
+
+export type Link = { index: number; name: string; alias: string; isUp: boolean; mtu: number };
 
 /** The interfaces of a network namespace. */
 export function listLinks(host: Host, namespace: string): Link[] {
@@ -186,9 +234,9 @@ export function listLinks(host: Host, namespace: string): Link[] {
       return {
         index: readU32(payload, 4),
         name: readTextOf(attributes, IFLA_IFNAME),
+        alias: readTextOf(attributes, IFLA_IFALIAS),
         isUp: (readU32(payload, 8) & IFF_UP) !== 0,
         mtu: readU32(attributes.get(IFLA_MTU) ?? new Uint8Array(4), 0),
-        attributes,
       };
     });
 }

@@ -47,7 +47,10 @@ const recordSchema = {
     manifestDigest: "string",
     manifestKeyId: "string",
   },
-  optional: {},
+  optional: {
+    /** The interface on the host that the container is connected by (src/network/link.ts). */
+    link: "nonempty_string",
+  },
 } as const satisfies Schema;
 
 export type ContainerRecord = Decoded<typeof recordSchema>;

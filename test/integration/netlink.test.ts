@@ -12,6 +12,7 @@ import type { Host } from "../../src/host/functions.ts";
 import {
   listObjects,
   listRuleCounts,
+  listTables,
   NftablesBatch,
   type SetDefinition,
   type SetElement,
@@ -215,7 +216,7 @@ function endpoint(address: Uint8Array, protocol: number, port: number): Uint8Arr
 test("every kind of rule is what nft(8) says it is", () => {
   const namespace = newNamespace();
   const batch = new NftablesBatch("edgerun-meter");
-  batch.addTable(true);
+  batch.addTable("for meter");
   batch.addChain("output", { type: "filter", hook: "output", priority: 0, policy: "drop" });
   batch.addChain("input", { type: "filter", hook: "input", priority: -5, policy: "accept" });
   batch.addChain("source", { type: "nat", hook: "postrouting", priority: 100, policy: "accept" });
@@ -339,6 +340,7 @@ test("every kind of rule is what nft(8) says it is", () => {
       { kind: "counter", name: "denied", bytes: 400, packets: 3, limitBytes: 0 },
     ].toSorted((a, b) => a.name.localeCompare(b.name)),
   );
+  assert.deepEqual(listTables(host, namespace), [{ name: "edgerun-meter", comment: "for meter" }]);
   assert.deepEqual(listRuleCounts(host, namespace, "edgerun-meter"), [
     { chain: "input", comment: "rule 1", packets: 0, bytes: 0 },
   ]);
@@ -347,7 +349,7 @@ test("every kind of rule is what nft(8) says it is", () => {
 test("a transaction that fails leaves nothing, and names the rule", () => {
   const namespace = newNamespace();
   const batch = new NftablesBatch("edgerun-meter");
-  batch.addTable(true);
+  batch.addTable("for meter");
   batch.addChain("output", { type: "filter", hook: "output", priority: 0, policy: "drop" });
   batch.addRule("output", [jump("absent")], "to nowhere");
   assert.throws(
@@ -361,7 +363,7 @@ test("packets are let through by the rules, and their twins are not", () => {
   const [left, right] = newPair();
   assert.ok(ping(left, "192.0.2.2"));
   const batch = new NftablesBatch("edgerun-meter");
-  batch.addTable(true);
+  batch.addTable("for meter");
   batch.addChain("output", { type: "filter", hook: "output", priority: 0, policy: "drop" });
   const toRight = [...matchVersion(4), ...matchPrefix("destination", v4(192, 0, 2, 2), 32)];
   batch.addRule(
@@ -383,7 +385,7 @@ test("packets are let through by the rules, and their twins are not", () => {
 test("100,000 destinations are one transaction", () => {
   const namespace = newNamespace();
   const batch = new NftablesBatch("edgerun-meter");
-  batch.addTable(true);
+  batch.addTable("for meter");
   const set: SetDefinition = { name: "many", fields: ["ipv4_addr"], isInterval: false, hasTimeout: false };
   batch.addSet(set);
   const elements: SetElement[] = Array.from({ length: 100_000 }, (_, n) => {

@@ -365,13 +365,29 @@ test("what is not enforced yet refuses the start, by its name; the rest does not
         try {
           requireEnforced(decodeManifest(payload));
         } catch (error) {
-          const text = (error as Error).message.replace(/\[\d+\]/g, "").replace(/ "([a-z]+)"/g, ".$1");
+          const text = (error as Error).message
+            .replace(/\[\d+\]/g, "")
+            .replace(/ "([a-z]+)"/g, ".$1")
+            .replace(/classes\.[a-z]+/g, "classes{}");
           return text.includes(`$.${[first, ...last].join(".")}`);
         }
         return false;
       },
     );
     assert.ok(found, `${entry} does not refuse the start`);
+  }
+});
+
+test("what is enforced with a link of one's own only, refuses the start with another network", () => {
+  const outbound = [{ protocol: "tcp", to: ["192.0.2.1"], ports: ["502"] }];
+  for (const more of [
+    { classes: { local: { outbound } } },
+    { host: [{ protocol: "tcp", ports: ["53"] }] },
+    { rate: {} },
+  ]) {
+    requireEnforced(decodeManifest(withNetwork({ mode: "direct", ...more } as Json)));
+    const joined = decodeManifest(withNetwork({ mode: "namespace", ...more } as Json));
+    assert.throws(() => requireEnforced(joined), /does not enforce \$\.grants\.network\.\w+ with mode "namespace"/);
   }
 });
 
