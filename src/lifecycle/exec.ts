@@ -12,6 +12,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
+import { findExecCgroups } from "./exec_cgroups.ts";
 import { hookState } from "./hooks.ts";
 import {
   abandonInit,
@@ -47,13 +48,14 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
     const asked = readProcess(context, options, spec);
     const process = grants === null ? asked : context.lifecycle.limitProcess(asked, grants);
     checkTerminal(process, options);
+    const facts = readHostFacts(host);
     const plan = planExec({
       spec,
       process,
       id: record.id,
       initPid: record.pid,
-      cgroups: record.cgroups,
-      facts: readHostFacts(host),
+      cgroups: findExecCgroups(host, record, options.cgroups, facts),
+      facts,
       options: { noNewKeyring: false, preserveFds: options.preserveFds },
     });
     for (const warning of plan.warnings) log.debug(warning);

@@ -63,6 +63,19 @@ test("exec runs in the container's cgroup", unified, () => {
   assert.match(c.output("cat /proc/self/cgroup"), new RegExp(`^0::/${c.id}$`, "m"));
 });
 
+test("exec goes where the container's first process is, when that has left a cgroup with controllers below", {
+  ...needs("hugetlb"),
+  ...lacking({ runc: "1.1.5 says EBUSY", crun: "1.8 says EBUSY" }),
+}, () => {
+  const c = ws.running();
+  mkdirSync(directory(c, "init"));
+  for (const pid of read(c, "cgroup.procs").split("\n")) writeFileSync(directory(c, "init", "cgroup.procs"), pid);
+  writeFileSync(directory(c, "cgroup.subtree_control"), "+hugetlb");
+  assert.match(c.output("cat /proc/self/cgroup"), new RegExp(`^0::/${c.id}/init$`, "m"));
+  mkdirSync(directory(c, "other"));
+  assert.match(c.output("cat /proc/self/cgroup", ["--cgroup", "other"]), new RegExp(`^0::/${c.id}/other$`, "m"));
+});
+
 test("pause freezes the container, resume thaws it", unified, () => {
   const c = ws.running();
   c.succeed("pause", c.id);

@@ -2,7 +2,7 @@
 // exec: another program in a running container. One container serves the tests that don't change it.
 
 import assert from "node:assert/strict";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from "node:fs";
 import { before, test } from "node:test";
 import { statusFields } from "./support/inside.ts";
 import { waitFor } from "./support/process.ts";
@@ -231,3 +231,47 @@ test("exec of two programs at a time keeps them apart", async () => {
 test("exec is bound by the container's resource limits", lacking({ crun: "keeps the caller's limits" }), () => {
   assert.equal(c.output("ulimit -n"), "1024");
 });
+
+const hierarchies = ["pids", "freezer"].map((name) => `/sys/fs/cgroup/${name}`);
+const onV1 = hierarchies.every((path) => existsSync(`${path}/tasks`))
+  ? {}
+  : { skip: "no pids and freezer on cgroup v1" };
+
+test("exec --cgroup joins a cgroup below the container's, in the hierarchies that are named", {
+  ...onV1,
+  ...lacking({ crun: "1.8 takes no controllers" }),
+}, () => {
+  const below = hierarchies.map((path) => `${path}/${c.id}/inner`);
+  for (const path of below) mkdirSync(path);
+  try {
+    const cgroupOf = (...flags: string[]) => {
+      const lines = c.output("cat /proc/self/cgroup", flags).split("\n");
+      return ["pids", "freezer", "memory"].map(
+        (name) => lines.find((line) => line.includes(`:${name}:`))!.split(":")[2],
+      );
+    };
+    const own = `/${c.id}`;
+    assert.deepEqual(cgroupOf(), [own, own, own]);
+    assert.deepEqual(cgroupOf("--cgroup", "pids:inner"), [`${own}/inner`, own, own]);
+    assert.deepEqual(cgroupOf("--cgroup", "freezer,pids:/inner"), [`${own}/inner`, `${own}/inner`, own]);
+    assert.deepEqual(cgroupOf("--cgroup=pids:inner", "--cgroup=freezer:/"), [`${own}/inner`, own, own]);
+    assert.deepEqual(cgroupOf("--cgroup", "/"), [own, own, own]);
+  } finally {
+    for (const path of below) rmdirSync(path);
+  }
+});
+
+for (const [flags, message] of [
+  [["--cgroup", "nothing"], /no such file or directory/],
+  [["--cgroup", "pids:nothing"], /no such file or directory/],
+  [["--cgroup", "../x"], /\.\.\/x is not a sub cgroup path/],
+  [["--cgroup", "a:b:c"], /invalid --cgroup argument: a:b:c/],
+  [["--cgroup", "x", "--cgroup", "y"], /invalid --cgroup argument: x \(missing <controller>: prefix\)/],
+  [["--cgroup", "nothing:x"], /unknown controller nothing/],
+] as const) {
+  test(`exec ${flags.join(" ")} is refused`, lacking({ crun: "has other texts" }), () => {
+    const result = c.exec(["true"], flags);
+    assert.match(result.stderr, message);
+    assert.equal(result.status, 255);
+  });
+}
