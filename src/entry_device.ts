@@ -14,7 +14,7 @@ function loadParts(loadModule: LoadModule): Parts {
     launch: () => loadModule("launch") as ReturnType<Parts["launch"]>,
     authority: () => loadModule("authority") as ReturnType<Parts["authority"]>,
     commands: () => loadModule("commands") as ReturnType<Parts["commands"]>,
-    resources: () => loadModule("resources") as ReturnType<Parts["resources"]>,
+    rare: () => loadModule("rare") as ReturnType<Parts["rare"]>,
     network: () => loadModule("network") as ReturnType<Parts["network"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };

@@ -9,7 +9,7 @@ import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
 import * as network from "./lifecycle/network.ts";
 import * as report from "./lifecycle/plan.ts";
-import * as resources from "./lifecycle/resources_part.ts";
+import * as rare from "./lifecycle/rare_part.ts";
 import type { Program } from "./main.ts";
 
 export { main } from "./main.ts";
@@ -28,7 +28,7 @@ export const program: Program = {
     launch: () => launch,
     authority: () => authority,
     commands: () => commands,
-    resources: () => resources,
+    rare: () => rare,
     network: () => network,
     report: () => report,
   }),

@@ -191,6 +191,11 @@ export const hostFunctions = {
     result: "int",
     doc: "1 if this kernel knows all of these SECCOMP_FILTER_FLAG_*, else 0.",
   },
+  matchRegex: {
+    args: ["pattern:str", "texts:strs"],
+    result: "strs",
+    doc: "Those of the texts in which the extended regular expression (regex(7)) is found; EINVAL for a wrong one.",
+  },
   sha256: { args: ["data:bytes"], result: "str", doc: "Lower-case hex digest." },
   base64UrlDecode: {
     args: ["text:str"],

@@ -21,7 +21,7 @@ export type Bundle = {
   authorization: Authorization;
 };
 
-export type ReadOptions = Pick<CreateOptions, "bundle" | "manifest">;
+export type ReadOptions = Pick<CreateOptions, "bundle" | "config" | "manifest">;
 export type StartOptions = Pick<CreateOptions, "id" | "noPivot" | "noNewKeyring" | "preserveFds">;
 
 /**
@@ -31,7 +31,8 @@ export type StartOptions = Pick<CreateOptions, "id" | "noPivot" | "noNewKeyring"
 export function readBundle(context: Context, options: ReadOptions, reportOnly = false): Bundle {
   const { host, log } = context;
   const bundle = resolve(host, options.bundle, "bundle");
-  const { spec: asked, warnings } = decodeSpec(host.readJson(`${bundle}/config.json`, maxConfigBytes));
+  const file = options.config ?? `${bundle}/config.json`;
+  const { spec: asked, warnings } = decodeSpec(host.readJson(file, maxConfigBytes), options.config);
   for (const warning of warnings) log.warn(warning);
   const authorization = context.lifecycle.authorize(context, asked, { bundle, manifest: options.manifest, reportOnly });
   const spec = authorization.spec;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lifecycle as the command line calls it.
 import type { Spec } from "../spec/config.ts";
-import { kill, pause, resume } from "./control.ts";
 import { deleteContainer } from "./delete.ts";
+import { kill } from "./kill.ts";
 import { type Authorization, type AuthorizeOptions, type Context, type Lifecycle, trustDirectory } from "./options.ts";
 import type { Parts } from "./parts.ts";
-import { list, ps, state } from "./queries.ts";
 import { start } from "./start.ts";
+import { state } from "./state.ts";
 
 export function createLifecycle(parts: Parts): Lifecycle {
   return {
@@ -16,8 +16,14 @@ export function createLifecycle(parts: Parts): Lifecycle {
     plan: (context, options) => parts.report().plan(context, options),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
     findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
-    events: (context, options) => parts.resources().events(context, options),
-    update: (context, options) => parts.resources().update(context, options),
+    list: (context, options) => parts.rare().list(context, options),
+    ps: (context, options) => parts.rare().ps(context, options),
+    pause: (context, id) => parts.rare().pause(context, id),
+    resume: (context, id) => parts.rare().resume(context, id),
+    events: (context, options) => parts.rare().events(context, options),
+    update: (context, options) => parts.rare().update(context, options),
+    killMatching: (context, options) => parts.rare().killMatching(context, options),
+    deleteMatching: (context, options) => parts.rare().deleteMatching(context, options),
     chooseLink: (context, id) => parts.network().chooseLink(context.host, id),
     connectNetwork: (context, directory, record, request) =>
       parts.network().connectNetwork(context.host, directory, record, request),
@@ -31,10 +37,6 @@ export function createLifecycle(parts: Parts): Lifecycle {
     state,
     kill,
     delete: deleteContainer,
-    list,
-    ps,
-    pause,
-    resume,
   };
 }
 

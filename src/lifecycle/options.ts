@@ -34,6 +34,8 @@ export type Log = {
 export type CreateOptions = {
   id: string;
   bundle: string;
+  /** A file in place of the bundle's config.json. */
+  config: string | undefined;
   /** The capability manifest's file; undefined: looked up as the host's configuration says. */
   manifest: string | undefined;
   consoleSocket: string | undefined;
@@ -88,6 +90,10 @@ export type KillOptions = { id: string; signal: number; all: boolean };
 
 export type DeleteOptions = { id: string; force: boolean };
 
+/** `pattern`: an extended regular expression (regex(7)), found anywhere in the id. */
+export type KillMatchingOptions = { pattern: string; signal: number; all: boolean };
+export type DeleteMatchingOptions = { pattern: string; force: boolean };
+
 export type OutputFormat = "table" | "json";
 
 export type ListOptions = { format: OutputFormat; quiet: boolean };
@@ -111,7 +117,10 @@ export type UpdateOptions = {
 export type EventsOptions = { id: string; intervalMs: number; stats: boolean };
 
 /** id: undefined where the plan is for no container in particular. */
-export type PlanOptions = { id: string | undefined; bundle: string; manifest: string | undefined; json: boolean };
+export type PlanOptions = Pick<CreateOptions, "bundle" | "config" | "manifest"> & {
+  id: string | undefined;
+  json: boolean;
+};
 
 /** `state`, and an entry of `list`, in the order of the output. */
 export type ContainerState = {
@@ -160,6 +169,8 @@ export interface Lifecycle {
   state(context: Context, id: string): number;
   kill(context: Context, options: KillOptions): number;
   delete(context: Context, options: DeleteOptions): number;
+  killMatching(context: Context, options: KillMatchingOptions): number;
+  deleteMatching(context: Context, options: DeleteMatchingOptions): number;
   exec(context: Context, options: ExecOptions): number;
   list(context: Context, options: ListOptions): number;
   ps(context: Context, options: PsOptions): number;

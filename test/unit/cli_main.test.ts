@@ -172,6 +172,7 @@ test("create gets its options as containerd and conmon pass them", () => {
   assert.deepEqual(calls[0]?.options, {
     id: "web",
     bundle: "/cwd/B",
+    config: undefined,
     manifest: "/cwd/m.jws",
     consoleSocket: undefined,
     pidfdSocket: undefined,
@@ -182,11 +183,21 @@ test("create gets its options as containerd and conmon pass them", () => {
   });
 });
 
+test("--config is another file than the bundle's config.json, from the working directory", () => {
+  const config = (line: string) => (invoke(line.split(" ")).calls[0]!.options as { config: unknown }).config;
+  for (const command of ["create", "run", "plan"]) {
+    assert.equal(config(`${command} --config other.json x`), "/cwd/other.json");
+    assert.equal(config(`${command} -b /b -f /a/b.json x`), "/a/b.json");
+    assert.equal(config(`${command} -b /b --config config.json x`), undefined);
+  }
+});
+
 test("run gets its options, also behind the id and with one dash", () => {
   const { calls } = invoke("run web -no-subreaper --detach --preserve-fds 2 -b /b".split(" "), 0);
   assert.deepEqual(calls[0]?.options, {
     id: "web",
     bundle: "/b",
+    config: undefined,
     manifest: undefined,
     consoleSocket: undefined,
     pidfdSocket: undefined,
@@ -236,13 +247,17 @@ const optionsOf: [line: string, options: unknown][] = [
   ["kill -a x KILL", { id: "x", signal: 9, all: true }],
   ["delete x", { id: "x", force: false }],
   ["delete --force x", { id: "x", force: true }],
+  ["delete x -f -r", { pattern: "x", force: true }],
+  ["delete --regex ^a(b|c)", { pattern: "^a(b|c)", force: false }],
+  ["kill --regex a.* KILL", { pattern: "a.*", signal: 9, all: false }],
+  ["kill -r -a ^a", { pattern: "^a", signal: 15, all: true }],
   ["delete x -f", { id: "x", force: true }],
   ["list", { format: "table", quiet: false }],
   ["list -q --format=json", { format: "json", quiet: true }],
   ["ps --format json x", { id: "x", format: "json", args: [] }],
   ["ps x -e -o pid", { id: "x", format: "table", args: ["-e", "-o", "pid"] }],
   [
-    "update x --memory 1k --cpu-quota=-1 --pids-limit -1 -r f --l3-cache-schema L3:0=1",
+    "update x --memory 1k --cpu-quota=-1 --pids-limit -1 --resources f --l3-cache-schema L3:0=1",
     {
       id: "x",
       changes: { memory: { limit: 1024n }, cpu: { quota: -1n, cpus: "", mems: "" }, pids: { limit: -1n } },
@@ -253,13 +268,14 @@ const optionsOf: [line: string, options: unknown][] = [
   ],
   ["events x", { id: "x", intervalMs: 5000, stats: false }],
   ["events --stats x --interval 1m", { id: "x", intervalMs: 60_000, stats: true }],
-  ["plan", { id: undefined, bundle: "/cwd", manifest: undefined, json: false }],
-  ["plan --json x --bundle b", { id: "x", bundle: "/cwd/b", manifest: undefined, json: true }],
+  ["plan", { id: undefined, bundle: "/cwd", config: undefined, manifest: undefined, json: false }],
+  ["plan --json x --bundle b", { id: "x", bundle: "/cwd/b", config: undefined, manifest: undefined, json: true }],
 ];
 for (const [line, options] of optionsOf) {
   test(`"${line}" gets its options`, () => {
     const { calls } = invoke(line.split(" "));
-    assert.deepEqual([calls[0]?.command, calls[0]?.options], [line.split(" ")[0], options]);
+    const matching = / (-r|--regex)( |$)/.test(line) ? "Matching" : "";
+    assert.deepEqual([calls[0]?.command, calls[0]?.options], [`${line.split(" ")[0]}${matching}`, options]);
   });
 }
 
@@ -330,6 +346,9 @@ test("spec writes config.json, and never over one", () => {
   assert.equal(code, 0);
   assert.equal(JSON.parse(files["/b/config.json"]!).process.args[0], "sh");
   assert.equal(invoke(["spec", "-b", "/full"]).stderr, "edgerun: File config.json exists. Remove it first\n");
+  assert.ok(invoke(["spec", "--file", "other.json"]).files["/cwd/other.json"]);
+  assert.ok(invoke(["spec", "-b", "/b", "-f", "/a/other.json"]).files["/a/other.json"]);
+  assert.equal(invoke(["spec", "-f", "/full/x"]).stderr, "edgerun: File /full/x exists. Remove it first\n");
   const rootless = invoke(["spec", "--rootless"], 0, { uid: 1000, gid: 1001 }).files["/cwd/config.json"]!;
   assert.equal(JSON.parse(rootless).linux.uidMappings[0].hostID, 1000);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Context, CreateOptions } from "../../lifecycle/options.ts";
-import { type Command, defineCommand, type FlagTable, type FlagValues } from "../grammar.ts";
+import { type Command, defineCommand, type Flag, type FlagTable, type FlagValues } from "../grammar.ts";
 import { checkId } from "../id.ts";
 import { absolutePath, optionalPath } from "../paths.ts";
 
@@ -25,6 +25,7 @@ export function createCommand(): Command {
 export function createFlags() {
   return {
     bundle: { kind: "value", short: "b", doc: "the bundle's directory (default: the working directory)" },
+    config: configFlag(),
     manifest: { kind: "value", doc: "file of the capability manifest, signed by the device's owner" },
     "console-socket": { kind: "value", doc: "UNIX socket that is sent the master end of the terminal" },
     "pidfd-socket": { kind: "value", doc: "UNIX socket that is sent a pidfd of the container's process" },
@@ -33,6 +34,16 @@ export function createFlags() {
     "no-new-keyring": { kind: "bool", doc: "keep the caller's session keyring" },
     "preserve-fds": { kind: "number", default: "0", doc: "pass this many descriptors after stdio and $LISTEN_FDS" },
   } as const satisfies FlagTable;
+}
+
+/** crun's flag for another config.json. */
+export function configFlag() {
+  return { kind: "value", short: "f", doc: "file in place of the bundle's config.json" } as const satisfies Flag;
+}
+
+/** The file of --config; as with crun, plain "config.json" is the bundle's. */
+export function readConfigPath(cwd: string, path: string | undefined): string | undefined {
+  return path === "config.json" ? undefined : optionalPath(cwd, path);
 }
 
 /**
@@ -48,6 +59,7 @@ export function readCreateOptions(
   return {
     id: checkId(id),
     bundle: absolutePath(cwd, flags.bundle ?? ""),
+    config: readConfigPath(cwd, flags.config),
     manifest: optionalPath(cwd, flags.manifest),
     consoleSocket: optionalPath(cwd, flags["console-socket"]),
     pidfdSocket: optionalPath(cwd, flags["pidfd-socket"]),

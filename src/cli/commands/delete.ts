@@ -8,11 +8,16 @@ export function deleteCommand(): Command {
     name: "delete",
     summary: "delete a stopped container",
     usage: "<container-id>",
-    flags: { force: { kind: "bool", short: "f", doc: "kill the container first, if it has not stopped" } },
+    flags: {
+      force: { kind: "bool", short: "f", doc: "kill the container first, if it has not stopped" },
+      regex: { kind: "bool", short: "r", doc: "the id is a regular expression: delete every container that matches" },
+    },
     minArgs: 1,
     maxArgs: 1,
     run(context, { flags, args }) {
-      return context.lifecycle.delete(context, { id: checkId(args[0]!), force: flags.force === true });
+      const force = flags.force === true;
+      if (flags.regex === true) return context.lifecycle.deleteMatching(context, { pattern: args[0]!, force });
+      return context.lifecycle.delete(context, { id: checkId(args[0]!), force });
     },
   });
 }

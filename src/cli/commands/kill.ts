@@ -12,13 +12,16 @@ export function killCommand(): Command {
     description: "The signal is a number or a name, with or without SIG (default: SIGTERM).",
     flags: {
       all: { kind: "bool", short: "a", hidden: true, doc: "send the signal to all processes of the container" },
+      regex: { kind: "bool", short: "r", doc: "the id is a regular expression: signal every container that matches" },
     },
     flagPlaces: "before arguments",
     minArgs: 1,
     maxArgs: 2,
     run(context, { flags, args }) {
-      const id = checkId(args[0]!);
-      return context.lifecycle.kill(context, { id, signal: parseSignal(args[1] ?? "TERM"), all: flags.all === true });
+      const signal = parseSignal(args[1] ?? "TERM");
+      const all = flags.all === true;
+      if (flags.regex === true) return context.lifecycle.killMatching(context, { pattern: args[0]!, signal, all });
+      return context.lifecycle.kill(context, { id: checkId(args[0]!), signal, all });
     },
   });
 }

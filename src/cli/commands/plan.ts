@@ -2,6 +2,7 @@
 import { type Command, defineCommand } from "../grammar.ts";
 import { checkId } from "../id.ts";
 import { absolutePath, optionalPath } from "../paths.ts";
+import { configFlag, readConfigPath } from "./create.ts";
 
 /** `plan`: what `create` would do, without doing it. */
 export function planCommand(): Command {
@@ -11,6 +12,7 @@ export function planCommand(): Command {
     usage: "[container-id]",
     flags: {
       bundle: { kind: "value", short: "b", doc: "the bundle's directory (default: the working directory)" },
+      config: configFlag(),
       manifest: { kind: "value", doc: "file of the capability manifest, signed by the device's owner" },
       json: { kind: "bool", doc: "print JSON" },
     },
@@ -21,6 +23,7 @@ export function planCommand(): Command {
       return context.lifecycle.plan(context, {
         id: args[0] === undefined ? undefined : checkId(args[0]),
         bundle: absolutePath(cwd, flags.bundle ?? ""),
+        config: readConfigPath(cwd, flags.config),
         manifest: optionalPath(cwd, flags.manifest),
         json: flags.json === true,
       });

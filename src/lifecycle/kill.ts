@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands that act on a running container: kill, pause, resume.
 import { EdgerunError } from "../errors.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
-import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
-import { setFrozen } from "./cgroups.ts";
+import { readRecord } from "../state/store.ts";
 import type { Context, KillOptions } from "./options.ts";
 import { SIGKILL, signalAll, thaw } from "./processes.ts";
 
@@ -40,35 +38,7 @@ function killLeftovers(context: Context, record: ContainerRecord): void {
   signalAll(context.host, record, SIGKILL);
 }
 
-function notRunning(): EdgerunError {
+/** runc's text, which containerd and CRI-O look for. */
+export function notRunning(): EdgerunError {
   return new EdgerunError("CONTAINER_STATE", "container not running");
-}
-
-/** `pause`: freezes every process of the container. */
-export function pause(context: Context, id: string): number {
-  const { host, root } = context;
-  const directory = lockDirectory(host, root, id);
-  try {
-    const record = readRecord(host, root, id);
-    const status = computeStatus(host, root, record);
-    if (status !== "running" && status !== "created") throw notRunning();
-    setFrozen(host, record, true);
-  } finally {
-    unlockDirectory(host, directory);
-  }
-  return 0;
-}
-
-/**
- * `resume`: thaws a paused container. Takes no lock: an exec that was frozen before its process was ready holds it, and
- * waits for just this.
- */
-export function resume(context: Context, id: string): number {
-  const { host, root } = context;
-  const record = readRecord(host, root, id);
-  if (computeStatus(host, root, record) !== "paused") {
-    throw new EdgerunError("CONTAINER_STATE", "container not paused");
-  }
-  setFrozen(host, record, false);
-  return 0;
 }

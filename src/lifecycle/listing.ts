@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands that only look: state, list, ps.
-import { formatListIds, formatListJson, formatPids, formatState } from "../cli/state.ts";
+// Commands that look at several containers or processes: list, ps.
+import { formatListIds, formatListJson, formatPids } from "../cli/state.ts";
 import { filterProcessTable, formatListTable } from "../cli/table.ts";
 import { EdgerunError } from "../errors.ts";
-import type { Host } from "../host/functions.ts";
-import type { ContainerRecord } from "../state/record.ts";
-import { computeStatus } from "../state/status.ts";
 import { listIds, readRecord } from "../state/store.ts";
 import { listContainerProcesses } from "./cgroups.ts";
 import type { ContainerState, Context, ListOptions, PsOptions } from "./options.ts";
-
-const maxPasswdBytes = 1 << 20;
-
-/** `state`: the OCI state document, on stdout. */
-export function state(context: Context, id: string): number {
-  const { host, root } = context;
-  host.writeFd(1, formatState(describeContainer(host, root, readRecord(host, root, id))));
-  return 0;
-}
+import { describeContainer } from "./state.ts";
 
 /** `list`: containers of this state root. One that vanishes meanwhile is left out; a broken one is a warning. */
 export function list(context: Context, options: ListOptions): number {
@@ -52,31 +41,4 @@ export function ps(context: Context, options: PsOptions): number {
   if (exitCode !== 0) throw new EdgerunError("USAGE", `ps ${args.join(" ")}: ${output.trim()}`);
   host.writeFd(1, filterProcessTable(output, pids));
   return 0;
-}
-
-function describeContainer(host: Host, root: string, record: ContainerRecord): ContainerState {
-  const status = computeStatus(host, root, record);
-  const { ociVersion, id, pid, bundle, rootfs, created, annotations, owner } = record;
-  const hasAnnotations = Object.keys(annotations).length > 0;
-  return {
-    ociVersion,
-    id,
-    pid: status === "stopped" ? 0 : pid,
-    status,
-    bundle,
-    rootfs,
-    created,
-    ...(hasAnnotations ? { annotations } : {}),
-    owner: userName(host, owner),
-  };
-}
-
-function userName(host: Host, uid: number): string {
-  if (uid === 0) return "root";
-  const passwd = host.readFileIfExists("/etc/passwd", maxPasswdBytes) ?? "";
-  for (const line of passwd.split("\n")) {
-    const [name = "", , id] = line.split(":");
-    if (id === String(uid)) return name;
-  }
-  return `#${uid}`;
 }
