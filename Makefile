@@ -205,7 +205,7 @@ test-engines: all $(RUN_TESTS) ## containerd, Docker and podman with edgerun, wh
 
 test: deps ## everything that this machine can run; the last line is the sum
 	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS)
-	node $(RUN_TESTS) check unit native integration engines
+	node $(RUN_TESTS) check unit native integration engines conformance
 
 # --- the rest
 .PHONY: deps demo bench conformance fuzz install clean help

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of outcomes.
+import { knownOutcomes } from "./known.ts";
 import type { Outcome } from "./program.ts";
 
 /** Outcomes of one program, by the runtime's name. */
@@ -32,6 +33,22 @@ export function formatHeading(runtimes: readonly string[]): string {
 export function formatRow(row: Row): string {
   const cells = Object.values(row.outcomes).map((outcome) => formatOutcome(outcome).padEnd(CELL_WIDTH));
   return `${row.program.padEnd(PROGRAM_WIDTH)}${cells.join("")}`.trimEnd();
+}
+
+/** Programs that edgerun does not pass and should: a peer does, or nothing is known that speaks against it. */
+export function listFailures(rows: readonly Row[]): Row[] {
+  return rows.filter(({ program, outcomes: { edgerun, ...peers } }) => {
+    const known = knownOutcomes[program];
+    if (edgerun === undefined || edgerun.clean || known?.racy === true) return false;
+    return known === undefined || Object.values(peers).some(({ clean }) => clean);
+  });
+}
+
+/** Why edgerun is not clean, a line for each such program. */
+export function formatReasons(rows: readonly Row[]): string[] {
+  return rows
+    .filter(({ outcomes }) => outcomes.edgerun?.clean === false)
+    .map(({ program }) => `not clean: ${program}: ${knownOutcomes[program]?.reason ?? "reason not known"}`);
 }
 
 /** The last lines: `NAME: N clean of M`. */

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the validation programs of opencontainers/runtime-tools, runs them with edgerun, runc and crun, and compares:
 #   run.sh [OPTION...]        options: those of main.ts
-# The suite comes through the Go module proxy, at one version, and is built once, into build/conformance. Needs root:
-# the programs make containers.
+# The suite comes through the Go module proxy, at one version, and is built once, into build/conformance. runc and crun
+# are Debian unstable's, where they can be had, since older ones refuse the suite's version of the specification; else
+# those in PATH. Needs root: the programs make containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -92,11 +93,14 @@ build_suite() {
 [ "$(id -u)" = 0 ] || fail "needs root: the programs make containers"
 [ -d "$suite" ] || build_suite
 
+# --check is for edgerun alone, and needs no peers.
+if [ "${1-}" = --check ]; then
+  set -- --runtimes edgerun=build/edgerun "$@"
+elif scripts/fetch_debian_tree.sh sid build/trees/runtimes runc crun; then
+  export PATH="$PWD/build/trees/runtimes/usr/sbin:$PWD/build/trees/runtimes/usr/bin:$PATH"
+fi
+
 node_modules/.bin/esbuild conformance/main.ts --bundle --platform=node --format=esm --log-level=warning \
   --outfile=build/conformance/main.mjs
-command=(node build/conformance/main.mjs --suite "$suite" --output build/conformance/results.json "$@")
-# crun refuses a host with controllers on both versions of cgroups.
-if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
-  command=(test/integration/support/with_v1_hugetlb.sh "${command[@]}")
-fi
-exec "${command[@]}"
+exec conformance/with_v1_cgroups.sh node build/conformance/main.mjs --suite "$suite" \
+  --output build/conformance/results.json "$@"

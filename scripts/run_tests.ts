@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs test suites, names every skip with its reason, and sums the results up:
-//   run_tests.mjs SUITE...        suites: check, unit, native, integration, engines
+//   run_tests.mjs SUITE...        suites: check, unit, native, integration, engines, conformance
 // $TESTS: only TypeScript test files whose name contains one of these, separated by commas.
 // The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 type Counts = { passed: number; failed: number; skipped: number };
@@ -97,6 +97,16 @@ function runChecks(): Counts {
   return { passed: commands.length - failed, failed, skipped: 0 };
 }
 
+/** The OCI validation programs that edgerun has to pass on this machine, each one test. */
+function runConformance(): Counts {
+  const output = "build/conformance/check.json";
+  rmSync(output, { force: true });
+  const status = run("conformance/run.sh", ["--check", "--output", output]);
+  if (!existsSync(output)) return { passed: 0, failed: 1, skipped: 0 };
+  const { programs } = JSON.parse(readFileSync(output, "utf8")) as { programs: unknown[] };
+  return { passed: programs.length - status, failed: status, skipped: 0 };
+}
+
 const suites: Record<string, () => Counts> = {
   check: runChecks,
   unit: () => runNodeTests("unit", false),
@@ -107,6 +117,7 @@ const suites: Record<string, () => Counts> = {
   },
   integration: () => runNodeTests("integration", true),
   engines: () => runNodeTests("engines", true),
+  conformance: runConformance,
 };
 
 function add(a: Counts, b: Counts): Counts {

@@ -20,6 +20,8 @@ static const char *message_name(uint32_t kind)
 		return "hooks";
 	case MESSAGE_FORKED:
 		return "forked";
+	case MESSAGE_RUNNING:
+		return "running";
 	case MESSAGE_TERMINAL:
 		return "terminal";
 	case MESSAGE_READY:

@@ -28,6 +28,7 @@ struct init {
 	int control_fd;                  // to the host side; after `ready` of a created container: to `start`
 	int start_fd;                    // listening socket of a created container, or -1
 	int root_fd;                     // the container's root (O_PATH), -1 before open_root
+	int root_detached;               // the root is in no mount namespace
 	uint32_t root_propagation;       // applied after pivot_root
 	int empty_fd;                    // mask_path: the one empty read-only tmpfs, -1 until needed
 	int *sources;                    // receive_sources: what the host side opened for bind mounts

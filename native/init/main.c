@@ -56,6 +56,8 @@ static void carry_out(const struct operation *op)
 		return do_time_offsets(op->fields);
 	case OP_FORK:
 		return do_fork(op->fields);
+	case OP_ANNOUNCE:
+		return send_message(MESSAGE_RUNNING, 0, -1);
 	case OP_SET_IDS_IN_USERNS:
 		return do_set_ids_in_userns();
 	case OP_SET_PROPAGATION:
@@ -136,6 +138,8 @@ static void carry_out(const struct operation *op)
 		return do_ready();
 	case OP_CLOSE_DESCRIPTORS:
 		return do_close_descriptors(op->fields);
+	case OP_EXIT:
+		_exit(0);
 	case OP_EXEC:
 		do_exec(op->fields);
 	}

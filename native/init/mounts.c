@@ -87,14 +87,29 @@ void do_mount_bind(const struct operation *operation)
 	close(target_fd);
 }
 
+/** In a detached root the kernel lets nobody change what is attached: a changed copy goes over it. */
+static int copy_for_change(int target_fd, const char *target)
+{
+	int copy_fd = sys_open_tree(target_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+	if (copy_fd < 0)
+		fail(errno, "copy the mount at \"%s\"", target);
+	return copy_fd;
+}
+
 void do_remount(const struct op_remount *op)
 {
-	int fd = open_in_root(op->target, O_PATH, 0);
-	if (fd < 0)
+	int target_fd = open_in_root(op->target, O_PATH, 0);
+	if (target_fd < 0)
 		fail(errno, "open \"%s\" below the root", op->target);
+	int fd = init.root_detached ? copy_for_change(target_fd, op->target) : target_fd;
 	set_attributes(fd, op->target, 0, (struct mount_attr){.attr_set = op->attributesSet, .attr_clr = op->attributesClear});
 	set_attributes(fd, op->target, AT_RECURSIVE,
 		(struct mount_attr){.attr_set = op->recursiveSet, .attr_clr = op->recursiveClear});
 	set_propagation(fd, op->target, op->propagation);
-	close(fd);
+	if (fd != target_fd) {
+		if (sys_move_mount(fd, target_fd) != 0)
+			fail(errno, "attach the changed mount at \"%s\"", op->target);
+		close(fd);
+	}
+	close(target_fd);
 }

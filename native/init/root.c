@@ -46,6 +46,19 @@ static void make_parent_mount_private(int source_fd)
 	}
 }
 
+enum { ROOT_DETACHED = 2 };
+
+/** A clone that no mount namespace has: mounts in it are seen by those whose root it is, and end with the last of them. */
+static void open_detached(const char *source, int source_fd)
+{
+	init.root_fd = sys_open_tree(source_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+	struct mount_attr attributes = {.propagation = MS_PRIVATE};
+	if (init.root_fd < 0 || sys_mount_setattr(init.root_fd, AT_RECURSIVE, &attributes) != 0)
+		fail(errno, "clone root file system \"%s\"", source);
+	close(source_fd);
+	init.root_detached = 1;
+}
+
 void do_open_root(const struct op_open_root *op)
 {
 	int source_fd = open(op->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -53,6 +66,10 @@ void do_open_root(const struct op_open_root *op)
 		fail(errno, "open root file system \"%s\"", op->source);
 	if (!op->attach) {
 		init.root_fd = source_fd;
+		return;
+	}
+	if (op->attach == ROOT_DETACHED) {
+		open_detached(op->source, source_fd);
 		return;
 	}
 	init.root_propagation = op->propagation;

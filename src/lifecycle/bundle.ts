@@ -3,11 +3,12 @@
 import { EdgerunError, wrap } from "../errors.ts";
 import { readHostFacts } from "../host/facts.ts";
 import type { Host } from "../host/functions.ts";
+import { listUnenforcedLabels } from "../plan/labels.ts";
 import { planLaunch } from "../plan/launch.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
-import type { Authorization, Context, CreateOptions } from "./options.ts";
+import type { Authorization, Context, CreateOptions, Log } from "./options.ts";
 
 const maxConfigBytes = 16 << 20;
 
@@ -47,17 +48,19 @@ export function readBundle(context: Context, options: ReadOptions, reportOnly = 
  */
 export function planBundle(
   context: Context,
-  { bundle, rootfs, spec }: Bundle,
+  { bundle, rootfs, spec, authorization }: Bundle,
   options: StartOptions,
   privileged = context.request.uid === 0,
 ): LaunchPlan {
   const { host, log } = context;
+  const facts = readHostFacts(host);
+  checkLabels(log, listUnenforcedLabels(spec.process, spec.linux ?? {}, facts), authorization.grants !== null);
   const plan = planLaunch({
     spec,
     id: options.id,
     bundle,
     rootfs,
-    facts: readHostFacts(host),
+    facts,
     options: {
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
@@ -69,6 +72,18 @@ export function planBundle(
   // What the specification lets a runtime leave out; `plan` shows it, too. The default spec has such a thing.
   for (const warning of plan.warnings) log.debug(warning);
   return plan;
+}
+
+/**
+ * A label that nothing enforces: refused under a manifest. A container without one starts and it is said, so that a
+ * bundle made on one host runs on others (as with crun; runc refuses).
+ * @throws EdgerunError UNSUPPORTED
+ */
+export function checkLabels(log: Log, unenforced: readonly string[], enforced: boolean): void {
+  for (const line of unenforced) {
+    if (enforced) throw new EdgerunError("UNSUPPORTED", line);
+    log.warn(`${line}; started without`);
+  }
 }
 
 function resolve(host: Host, path: string, what: string): string {

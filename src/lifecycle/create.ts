@@ -23,6 +23,8 @@ import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "
 import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
 import {
   abandonInit,
+  announcesItself,
+  awaitAnnouncement,
   awaitFork,
   awaitReady,
   fillSeccomp,
@@ -102,6 +104,7 @@ export function createContainer(
     if (!waitForStart) record.phase = "created";
     if (bundle.authorization.network !== null) record.link = context.lifecycle.chooseLink(context, record.id);
     writeIntent(host, directory, record);
+    if (announcesItself(plan.operations)) awaitAnnouncement(host, created.init);
     setUp(context, options, bundle, plan, created);
     if (waitForStart) {
       record.phase = "created";
@@ -139,7 +142,8 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
   writeEffectiveConfig(host, directory, { spec: bundle.spec, grants: bundle.authorization.grants });
   awaitReady(host, init, {
     runHooks: () => {
-      runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "creating"));
+      // They were part of `start` when they had a meaning of their own (runtime-spec 1.0).
+      runHooks(host, "prestart", plan.hooks.prestart, hookState(record, "created"));
       runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
     },
     handSources: () => handSources(host, init, plan),

@@ -4,6 +4,7 @@ import { EdgerunError, wrap } from "../errors.ts";
 import { readHostFacts } from "../host/facts.ts";
 import type { Host } from "../host/functions.ts";
 import { planExec } from "../plan/exec.ts";
+import { listUnenforcedLabels } from "../plan/labels.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import type { Capabilities, Process, Spec } from "../spec/config.ts";
 import { decodeProcess } from "../spec/decode.ts";
@@ -11,11 +12,14 @@ import { readEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
+import { checkLabels } from "./bundle.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
 import { findExecCgroups } from "./exec_cgroups.ts";
 import { hookState } from "./hooks.ts";
 import {
   abandonInit,
+  announcesItself,
+  awaitAnnouncement,
   awaitFork,
   awaitReady,
   fillSeccomp,
@@ -49,6 +53,7 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
     const process = grants === null ? asked : context.lifecycle.limitProcess(asked, grants);
     checkTerminal(process, options);
     const facts = readHostFacts(host);
+    checkLabels(log, listUnenforcedLabels(process, {}, facts), grants !== null);
     const plan = planExec({
       spec,
       process,
@@ -139,6 +144,7 @@ function startInContainer(
   let terminalFd = -1;
   try {
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
+    if (announcesItself(plan.operations)) awaitAnnouncement(host, init);
     prepareProcess(host, init, plan);
     tellInit(host, init, "go", init.pid);
     awaitReady(host, init, {

@@ -85,6 +85,17 @@ export function awaitFork(host: Host, init: InitProcess): InitProcess {
   return adoptFork(host, init, message.value);
 }
 
+/** Does init say when it runs? See planAnnouncement(). */
+export function announcesItself(operations: readonly Operation[]): boolean {
+  return operations.some(({ op }) => op === "announce");
+}
+
+/** Waits until init runs: the execve(2) of its program is over. */
+export function awaitAnnouncement(host: Host, init: InitProcess): void {
+  const message = receive(host, init, setupTimeoutMs);
+  if (message.kind !== "running") throw unexpected(message);
+}
+
 function adoptFork(host: Host, init: InitProcess, pid: number): InitProcess {
   host.waitProcess(init.pid);
   host.closeFd(init.pidfd);

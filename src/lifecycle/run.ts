@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { EdgerunError } from "../errors.ts";
 import { unlockDirectory } from "../state/store.ts";
 import { readBundle } from "./bundle.ts";
 import { checkTerminal, createContainer } from "./create.ts";
@@ -11,6 +12,9 @@ import { runPoststart } from "./start.ts";
 export function run(context: Context, options: RunOptions): number {
   const { host } = context;
   const bundle = readBundle(context, options);
+  if (bundle.spec.process.args.length === 0) {
+    throw new EdgerunError("CONFIG_INVALID", "config.json: $.process: missing: there is nothing to run");
+  }
   checkTerminal(bundle.spec, options, options.detach);
   const { directory, record, init, terminalFd } = createContainer(context, options, bundle, false);
   try {

@@ -73,10 +73,8 @@ function planMemory(memory: LinuxMemory, warnings: string[]): CgroupWrite[] {
   if (limit > 0n && swap > 0n && swap < limit) {
     throw invalid("linux.resources.memory.swap", "memory and swap together can't be less than the memory limit");
   }
-  for (const name of ["kernel", "kernelTCP"] as const) {
-    if (memory[name] !== undefined) {
-      warnings.push(warning(`linux.resources.memory.${name}`, "not applied: the kernel has no such limit any more"));
-    }
+  if (memory.kernel !== undefined) {
+    warnings.push(warning("linux.resources.memory.kernel", "not applied: the kernel has no such limit any more"));
   }
   // The limit first: memory and swap together may never be less than memory alone.
   const writes = present("memory.limit_in_bytes", limit);
@@ -85,6 +83,7 @@ function planMemory(memory: LinuxMemory, warnings: string[]): CgroupWrite[] {
     writes.push(swap < 0n ? { ...write, ifAbsent: "" } : write);
   }
   writes.push(...present("memory.soft_limit_in_bytes", memory.reservation));
+  writes.push(...present("memory.kmem.tcp.limit_in_bytes", memory.kernelTCP));
   if (memory.useHierarchy !== undefined) {
     writes.push({ file: "memory.use_hierarchy", value: memory.useHierarchy ? "1" : "0" });
   }

@@ -2,14 +2,15 @@
 // What `exec` will do: a second process in a running container.
 import type { Process, Spec } from "../spec/config.ts";
 import { CLONE_NEWNS } from "./constants.ts";
+import { planLabels } from "./labels.ts";
 import { type ProcessOptions, planCgroupJoins } from "./launch.ts";
 import { computeRunningNamespaces, hasNamespace, planEntry, planLateEntry } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import type { HostFacts, LaunchPlan } from "./plan.ts";
 import {
+  planAnnouncement,
   planCredentials,
   planExecution,
-  planLabels,
   planResourceLimits,
   planScheduling,
   planTerminal,
@@ -47,6 +48,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...planLabels(process, facts),
     ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
     ...planEntry(namespaces),
+    ...planAnnouncement(process.rlimits ?? []),
     { op: "wait_go" },
     ...planLateEntry(namespaces),
     // The mount namespace that was joined has the container's root as its own.

@@ -13,6 +13,7 @@ import {
 import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
+import { planLabels, planMountLabel } from "./labels.ts";
 import { propagationFlags } from "./mount_options.ts";
 import { planMounts } from "./mounts.ts";
 import {
@@ -29,9 +30,9 @@ import type { Operation } from "./operations.ts";
 import { cleanPath } from "./paths.ts";
 import type { HostFacts, LaunchPlan } from "./plan.ts";
 import {
+  planAnnouncement,
   planCredentials,
   planExecution,
-  planLabels,
   planResourceLimits,
   planScheduling,
   planTerminal,
@@ -97,6 +98,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     mountLabel: planMountLabel(linux, facts),
     linux,
     sources,
+    warnings,
   });
   const devices = planDevices(spec, facts.initialUserNamespace && !inUserNamespace, sources);
   const receiveSources = planReceiving(sources);
@@ -106,8 +108,9 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
   const operations: Operation[] = [
     // Beside the host side, which plans what follows and writes the record (planLaunchEntry()).
     ...planEntry(namespaces),
+    ...planAnnouncement(process.rlimits ?? []),
     ...planTimeOffsets(linux),
-    ...planRoot(linux, rootfs, ownMounts, options),
+    ...planRoot(spec, rootfs, ownMounts, options),
     { op: "wait_go" },
     ...(inUserNamespace ? [...lateEntry, ...receiveSources] : []),
     // What the container sees; all of it below the root's descriptor. Beside the host side, which makes cgroups.
@@ -170,24 +173,17 @@ function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
   if (Object.keys(linux.netDevices ?? {}).length > 0) throw unsupported("linux.netDevices", "is not in this version");
 }
 
-function planMountLabel(linux: Linux, facts: HostFacts): string {
-  const label = linux.mountLabel ?? "";
-  if (label !== "" && !facts.securityModules.includes("selinux")) {
-    throw unsupported("linux.mountLabel", "SELinux is not enabled on this host");
-  }
-  return label;
-}
-
 /**
- * Without a mount namespace of its own the container shares the host's mounts: nothing about them may change.
+ * Without a mount namespace of its own the container shares the host's mounts: nothing about them may change. Its own
+ * are made in a detached clone of its root, which only it has, and which ends with it.
  * The host's mounts are slaves in the new namespace, so that what is unmounted on the host does not live on in here;
  * linux.rootfsPropagation asks for more where it is "shared".
  */
-function planRoot(linux: Linux, rootfs: string, ownMounts: boolean, options: LaunchOptions): Operation[] {
-  const wanted = linux.rootfsPropagation;
+function planRoot(spec: Spec, rootfs: string, ownMounts: boolean, options: LaunchOptions): Operation[] {
+  const wanted = spec.linux?.rootfsPropagation;
   if (!ownMounts) {
     if (wanted !== undefined) throw invalid("linux.rootfsPropagation", "needs a mount namespace");
-    return [{ op: "open_root", source: rootfs, attach: 0, propagation: 0 }];
+    return [{ op: "open_root", source: rootfs, attach: (spec.mounts ?? []).length > 0 ? 2 : 0, propagation: 0 }];
   }
   if (options.noPivot && (wanted === "private" || wanted === "rprivate")) {
     throw unsupported("linux.rootfsPropagation", `"${wanted}" is not safe without pivot_root`);

@@ -4,7 +4,7 @@
 import type { Linux, Mount, Spec } from "../spec/config.ts";
 import { isCgroupMount, planCgroupMount } from "./cgroup_mounts.ts";
 import type { CgroupDirectory } from "./cgroups.ts";
-import { CLONE_NEWNS, MS_I_VERSION } from "./constants.ts";
+import { MS_I_VERSION } from "./constants.ts";
 import { planChange, planFilesystem, planFurtherPropagation } from "./filesystems.ts";
 import { isMapped, planMountMap } from "./id_maps.ts";
 import {
@@ -14,11 +14,11 @@ import {
   parseMountOptions,
   superFlagWords,
 } from "./mount_options.ts";
-import { hasNamespace, type Namespaces } from "./namespaces.ts";
+import type { Namespaces } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath, isWithin } from "./paths.ts";
 import type { HostFacts } from "./plan.ts";
-import { invalid, unsupported } from "./refusal.ts";
+import { invalid, unsupported, warning } from "./refusal.ts";
 import type { Sources } from "./sources.ts";
 
 export type MountContext = {
@@ -29,6 +29,8 @@ export type MountContext = {
   mountLabel: string;
   linux: Linux;
   sources: Sources;
+  /** LaunchPlan.warnings, to add to. */
+  warnings: string[];
 };
 
 /**
@@ -46,9 +48,6 @@ export type ParsedMount = { mount: Mount; jsonPath: string; target: string; opti
  * @throws CONFIG_INVALID or UNSUPPORTED with the JSON path of the mount
  */
 export function planMounts(mounts: readonly Mount[], context: MountContext): MountPlan {
-  if (mounts.length > 0 && !hasNamespace(context.namespaces, CLONE_NEWNS)) {
-    throw unsupported("mounts", "without a mount namespace of its own, a container's mounts would stay on the host");
-  }
   const plan: MountPlan = { early: [], operations: [], late: [] };
   const waiting: string[] = [];
   for (const [index, mount] of mounts.entries()) {
@@ -142,7 +141,12 @@ function planBind(plan: MountPlan, parsed: ParsedMount, context: MountContext): 
   const given = mount.source ?? "";
   if (given === "") throw invalid(`${jsonPath}.source`, "a bind mount needs a source");
   const ignored = filesystemOption(options, mount.options);
-  if (ignored !== undefined) refuseFilesystemOption(jsonPath, ignored);
+  if (options.copyUp) refuseFilesystemOption(jsonPath, "tmpcopyup");
+  if (ignored !== undefined) {
+    // As with mount(2), which ignores it without a word.
+    const text = `"${ignored}" is an option of a file system; a bind mount can't set it`;
+    context.warnings.push(warning(`${jsonPath}.options`, text));
+  }
   const source = given.startsWith("/") ? given : `${context.bundle}/${given}`;
   const map = isMapped(parsed) ? planMountMap(parsed, context.linux) : undefined;
   plan.operations.push({

@@ -38,6 +38,7 @@ export const operations = {
     fields: { flags: "u32" },
     doc: "Go on in a sibling (CLONE_PARENT | flags); enters a joined pid or time namespace.",
   },
+  announce: { code: 30, fields: {}, doc: "Tell the host side that init runs, and not its execve(2) any more." },
   set_ids_in_userns: { code: 6, fields: {}, doc: "Become uid 0 and gid 0 of the user namespace." },
 
   // --- root and mounts
@@ -49,7 +50,7 @@ export const operations = {
   open_root: {
     code: 11,
     fields: { source: "str", attach: "u32", propagation: "u32" },
-    doc: "Open the root; every later `target` is below it. With attach (a mount namespace of our own): clone its mount tree, attach that over itself. The propagation is set after pivot_root.",
+    doc: "Open the root; every later `target` is below it. With attach 1 (a mount namespace of our own): clone its mount tree, attach that over itself; the propagation is set after pivot_root. With attach 2: clone it, and leave the clone detached.",
   },
   mount_filesystem: {
     code: 12,
@@ -232,6 +233,7 @@ export const operations = {
   },
   ready: { code: 72, fields: {}, doc: "Tell the host side that all is set up; go on when the container is started." },
   close_descriptors: { code: 73, fields: { first: "u32" }, doc: "Close-on-exec for every descriptor from `first` on." },
+  exit: { code: 76, fields: {}, doc: "Exit with 0: config.json has no process." },
   exec: { code: 74, fields: { args: "strs", env: "strs" }, doc: "execve(2) of the program found." },
 } as const;
 
@@ -259,6 +261,7 @@ export const messages = {
   ready: 4,
   failed: 5,
   listener: 6,
+  running: 7,
   open_sources: 8,
   go: 16,
   hooks_done: 17,

@@ -5,38 +5,17 @@ import { capabilityMask, capabilityNames } from "../spec/capabilities.ts";
 import type { Capabilities, IoPriority, Linux, Process, Rlimit, Scheduler } from "../spec/config.ts";
 import { rlimitNumber } from "../spec/rlimits.ts";
 import type { Operation } from "./operations.ts";
-import type { HostFacts, ResourceLimit, SeccompPlan } from "./plan.ts";
+import type { ResourceLimit, SeccompPlan } from "./plan.ts";
 import { invalid, unsupported, warning } from "./refusal.ts";
+
+/** execve(2) ends with the stack's limit as it was at its beginning: for what the host side sets, init's must be over. */
+export function planAnnouncement(limits: readonly Rlimit[]): Operation[] {
+  return limits.some(({ type }) => type === "RLIMIT_STACK") ? [{ op: "announce" }] : [];
+}
 
 /** process.rlimits, with the numbers for prlimit(2). */
 export function planResourceLimits(limits: readonly Rlimit[]): ResourceLimit[] {
   return limits.map(({ type, soft, hard }) => ({ type, resource: rlimitNumber(type)!, soft, hard }));
-}
-
-/**
- * process.apparmorProfile and selinuxLabel; they take effect at exec.
- * @throws UNSUPPORTED where that security module is not active
- */
-export function planLabels(process: Process, facts: HostFacts): Operation[] {
-  const operations: Operation[] = [];
-  const profile = process.apparmorProfile ?? "";
-  if (profile !== "" && facts.securityModules.includes("apparmor")) {
-    operations.push({ op: "set_lsm_label", attribute: "apparmor/exec", label: `exec ${profile}` });
-  } else if (profile !== "" && profile !== "unconfined") {
-    throw unsupported("process.apparmorProfile", "AppArmor is not enabled on this host");
-  }
-  const label = process.selinuxLabel ?? "";
-  if (label !== "") {
-    if (!facts.securityModules.includes("selinux")) {
-      throw unsupported("process.selinuxLabel", "SELinux is not enabled on this host");
-    }
-    operations.push(
-      // The label of keyrings, until exec resets it.
-      { op: "set_lsm_label", attribute: "keycreate", label },
-      { op: "set_lsm_label", attribute: "exec", label },
-    );
-  }
-  return operations;
 }
 
 /** personality(2). */
@@ -129,10 +108,9 @@ export function planCredentials(
   const moment = seccompMoment(process, seccomp);
   const operations: Operation[] = [];
   if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
+  operations.push(...planHome(process), { op: "change_directory", path: cwd, retry: 0 });
   if (moment === "privileged") operations.push(...planFilter(seccomp!, preserveFds));
   operations.push(
-    ...planHome(process),
-    { op: "change_directory", path: cwd, retry: 0 },
     { op: "limit_capability_bounds", bounding: capabilityMask(capabilities.bounding ?? []) },
     {
       op: "set_user",
@@ -150,11 +128,15 @@ export function planCredentials(
       ambient: capabilityMask(grantableAmbient(capabilities, warnings)),
     },
     { op: "change_directory", path: cwd, retry: 1 },
-    { op: "find_program", name: args[0]!, searchPath: environmentValue(process.env ?? [], "PATH") ?? "" },
+    ...(args.length === 0 ? [] : [planSearch(args[0]!, process.env)]),
     ...(moment === "ready" ? planFilter(seccomp!, preserveFds) : []),
     { op: "ready" },
   );
   return operations;
+}
+
+function planSearch(name: string, env: readonly string[] = []): Operation {
+  return { op: "find_program", name, searchPath: environmentValue(env, "PATH") ?? "" };
 }
 
 /**
@@ -180,7 +162,8 @@ export function planExecution(process: Process, seccomp: SeccompPlan | null, pre
   const operations: Operation[] = [];
   if (moment === "never") operations.push(planClosing(preserveFds));
   if (moment === "last") operations.push(...planFilter(seccomp!, preserveFds));
-  operations.push({ op: "exec", args: process.args, env: planEnvironment(process) });
+  if (process.args.length === 0) operations.push({ op: "exit" });
+  else operations.push({ op: "exec", args: process.args, env: planEnvironment(process) });
   return operations;
 }
 

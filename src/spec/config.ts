@@ -4,7 +4,7 @@ import type { Decoded, Schema } from "../schema/schema.ts";
 import { hooksSchema } from "./hooks.ts";
 import { linuxSchema } from "./linux.ts";
 import { mountSchema, rootSchema } from "./mounts.ts";
-import { processSchema } from "./process.ts";
+import { type Process, processSchema } from "./process.ts";
 
 export type { Hook, Hooks } from "./hooks.ts";
 export type { Device, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceType, TimeOffset } from "./linux.ts";
@@ -20,10 +20,10 @@ export type {
   SeccompSyscall,
 } from "./seccomp.ts";
 
-/** `process` is optional in the specification until `start`; edgerun needs it at create, as runc does. */
 export const specSchema = {
-  required: { ociVersion: "nonempty_string", root: rootSchema, process: processSchema },
+  required: { ociVersion: "nonempty_string", root: rootSchema },
   optional: {
+    process: processSchema,
     hostname: "string",
     domainname: "string",
     mounts: { list: mountSchema },
@@ -33,4 +33,5 @@ export const specSchema = {
   },
 } as const satisfies Schema;
 
-export type Spec = Decoded<typeof specSchema>;
+/** Without a process in config.json, `process` is one without args: nothing to start (runtime-spec, "Process"). */
+export type Spec = Decoded<typeof specSchema> & { process: Process };

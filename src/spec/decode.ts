@@ -21,7 +21,9 @@ import { validateResources } from "./validate_resources.ts";
  */
 export function decodeSpec(json: Json, label = "config.json"): { spec: Spec; warnings: string[] } {
   const report: Report = { label, warnings: [] };
-  const spec = decodeReporting(specSchema, json, report);
+  const decoded = decodeReporting(specSchema, json, report);
+  if (decoded.process === undefined) warn(report, "$.process", "missing: the container will end when it is started");
+  const spec = { ...decoded, process: decoded.process ?? { user: { uid: 0, gid: 0 }, cwd: "/", args: [] } };
   validateSpec(report, spec);
   return { spec, warnings: report.warnings };
 }

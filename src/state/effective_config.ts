@@ -22,7 +22,9 @@ function filePath(directory: StateDirectory): string {
 
 /** By the creating command. Not fsynced: after a power loss there is no container to exec into. */
 export function writeEffectiveConfig(host: Host, directory: StateDirectory, config: EffectiveConfig): void {
-  host.createFile(filePath(directory), toJsonText(config as Storable), 0o600, 0);
+  const { process, ...rest } = config.spec;
+  const stored = process.args.length === 0 ? { ...config, spec: rest } : config;
+  host.createFile(filePath(directory), toJsonText(stored as Storable), 0o600, 0);
 }
 
 /** By a command that changed what is in force. Readers see the old or the new one. */

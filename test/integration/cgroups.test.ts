@@ -42,6 +42,12 @@ test("memory.reservation", needs("memory"), () => {
   );
 });
 
+test("memory.kernelTCP", needs("memory", "memory.kmem.tcp.limit_in_bytes"), () => {
+  const memory = { kernelTCP: 16 << 20 };
+  const text = readBack("memory", "memory.kmem.tcp.limit_in_bytes", { memory });
+  assert.equal(text, expected({ runc: "9223372036854771712", crun: String(16 << 20), edgerun: String(16 << 20) }));
+});
+
 test("memory.swap is memory and swap together", needs("memory", "memory.memsw.limit_in_bytes"), () => {
   const values = { memory: { limit: 64 << 20, swap: 96 << 20 } };
   assert.equal(readBack("memory", "memory.memsw.limit_in_bytes", values), String(96 << 20));

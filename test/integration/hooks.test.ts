@@ -79,7 +79,7 @@ test("hooks of one kind run in the order of the list", () => {
 });
 
 for (const [kind, status] of [
-  ["prestart", "creating"],
+  ["prestart", expected({ runc: "creating", crun: "created", edgerun: "created" })],
   ["createRuntime", "creating"],
   ["createContainer", "creating"],
   ["startContainer", "created"],

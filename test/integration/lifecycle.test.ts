@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Config } from "./support/config.ts";
 import { waitFor } from "./support/process.ts";
 import { expected, lacking } from "./support/runtime.ts";
 import { useWorkspace } from "./support/workspace.ts";
@@ -141,6 +142,30 @@ test("a container that has stopped can't be started", () => {
     ["start", c.id],
   );
 });
+
+test(
+  "without a process a container can be created, ends at its start, and is not run",
+  lacking({ runc: "refuses" }),
+  () => {
+    const c = ws.bundle((config) => {
+      delete (config as Partial<Config>).process;
+    });
+    c.succeed("create", "--bundle", c.directory, c.id);
+    assert.equal(c.state().status, "created");
+    c.start();
+    waitFor("the end", () => c.state().status === "stopped");
+    c.succeed("delete", c.id);
+    const run = c.run();
+    assert.deepEqual(
+      [run.status === 0, run.stderr.includes("$.process: missing")],
+      expected({
+        runc: [false, false],
+        crun: [true, false],
+        edgerun: [false, true],
+      }),
+    );
+  },
+);
 
 test("an unknown id can't be started", () => {
   ws.bundle().fail(doesNotExist, ["start", ws.newId()]);

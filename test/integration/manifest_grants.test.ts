@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type Change, type Config, dropNamespace, setCapabilities, setNamespace } from "./support/config.ts";
 import type { Container } from "./support/container.ts";
-import { EnrolledHost } from "./support/enrolled.ts";
+import { EnrolledHost, leastGrants, makeManifest } from "./support/enrolled.ts";
 import { type HostName, hostNames, twoHosts } from "./support/hosts.ts";
 import { capabilityMask, parseMountinfo, statusFields } from "./support/inside.ts";
 import { execute, launch, waitFor } from "./support/process.ts";
@@ -385,3 +385,17 @@ testBoth("plan shows each decision, and exits with 1 where something is denied",
   );
   ws.assertNothingLeft();
 });
+
+// --- labels
+
+testBoth(
+  "a label that nothing on this host enforces is refused",
+  async (host) => {
+    const manifest = await owned.sign(makeManifest({ grants: leastGrants }));
+    const c = owned.bundle((config) => {
+      config.process.apparmorProfile = "edge";
+    });
+    owned.assertRefused(host, c, ["--manifest", manifest], /\$\.process\.apparmorProfile: AppArmor is not enabled/);
+  },
+  existsSync("/sys/module/apparmor") ? { skip: "this host has AppArmor" } : {},
+);

@@ -2,9 +2,10 @@
 // linux.namespaces: new ones, those of another container by path, and the host's.
 
 import assert from "node:assert/strict";
-import { readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
-import { dropNamespace, setNamespace, setUserNamespace } from "./support/config.ts";
+import { type Config, dropNamespace, setNamespace, setUserNamespace } from "./support/config.ts";
+import { parseMountinfo } from "./support/inside.ts";
 import { lacking } from "./support/runtime.ts";
 import { useWorkspace } from "./support/workspace.ts";
 
@@ -165,14 +166,24 @@ test("time offsets shift the container's clocks", lacking(sinceRuntimeSpec11), (
   assert.ok(uptime > 1_000_000, `uptime ${uptime}`);
 });
 
-test("without a mount namespace the host's mounts are unchanged", lacking({ runc: "1.1 leaves a mount" }), () => {
-  const c = ws.script("true", (config) => {
+const withoutMountNamespace = lacking({
+  runc: "1.1 runs the program in the host's root, and leaves a mount",
+  crun: "leaves its mounts on the host",
+});
+
+test("without a mount namespace the container has its mounts, and the host none of them", withoutMountNamespace, () => {
+  const change = (config: Config) => {
     dropNamespace(config, "mount");
-    config.mounts = [];
     delete config.linux.maskedPaths;
     delete config.linux.readonlyPaths;
     config.root.readonly = false;
-  });
-  c.run(); // refusing is as good as running: only the host counts
-  ws.assertHostUnchanged();
+  };
+  const c = ws.running(change);
+  assert.equal(readlinkSync(`/proc/${c.state().pid}/ns/mnt`), hostNamespace("mnt"));
+  assert.equal(c.output("cat /proc/1/comm; stat -f -c %T /dev /proc /dev/shm"), "sh\ntmpfs\nproc\ntmpfs");
+  const targets = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).map(({ target }) => target);
+  assert.deepEqual(
+    targets.filter((target) => target.startsWith(ws.directory)),
+    [],
+  );
 });

@@ -2,11 +2,12 @@
 // process: user, groups, umask, capabilities, rlimits, no_new_privs, oom score. Read back from /proc/self inside.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import type { CapabilitySet, Config, Process } from "./support/config.ts";
 import { capabilityMask, statusFields } from "./support/inside.ts";
 import { execute } from "./support/process.ts";
-import { lacking, runtimePath } from "./support/runtime.ts";
+import { expected, lacking, runtimePath } from "./support/runtime.ts";
 import { useWorkspace } from "./support/workspace.ts";
 
 const ws = useWorkspace();
@@ -194,3 +195,26 @@ test("the process ignores and blocks no signals", () => {
   // SIGPIPE is ignored by many callers; it must not be handed on.
   assert.equal(BigInt(`0x${fields.SigIgn}`) & ~0x6n, 0n, "beyond what the shell itself ignores");
 });
+
+const hasModule = ["/sys/fs/selinux/enforce", "/sys/module/apparmor"].some((path) => existsSync(path));
+const withoutModules = hasModule ? { skip: "this host has AppArmor or SELinux" } : {};
+
+for (const [name, path, change] of [
+  ["AppArmor", "process.apparmorProfile", process({ apparmorProfile: "edge" })],
+  ["SELinux", "process.selinuxLabel", process({ selinuxLabel: "system_u:system_r:container_t:s0" })],
+  [
+    "SELinux",
+    "linux.mountLabel",
+    (config: Config) => Object.assign(config.linux, { mountLabel: "system_u:object_r:container_file_t:s0" }),
+  ],
+] as const) {
+  test(`${path} without ${name}: started, with a warning`, {
+    ...lacking({ runc: "refuses" }),
+    ...withoutModules,
+  }, () => {
+    const result = ws.runScript("echo started", change);
+    assert.deepEqual([result.status, result.stdout], [0, "started\n"], result.stderr);
+    const warning = `warning: config.json: $.${path}: ${name} is not enabled on this host; started without\n`;
+    assert.ok(result.stderr.includes(expected({ runc: "", crun: "", edgerun: warning })), result.stderr);
+  });
+}

@@ -230,3 +230,21 @@ for (const [call, capability, script] of [
     assert.equal(run([capability!]).status, 0);
   });
 }
+
+test(
+  "a profile may forbid what the start itself calls: getcwd, close_range",
+  lacking({ runc: "1.1 needs them" }),
+  () => {
+    const rule = { names: ["getcwd", "close_range"], action: "SCMP_ACT_ERRNO" };
+    for (const noNewPrivileges of [false, true]) {
+      const text = ws.output(
+        "pwd -P; echo started",
+        withFilter(except(rule), (config) => {
+          config.process.noNewPrivileges = noNewPrivileges;
+          config.process.cwd = "/tmp";
+        }),
+      );
+      assert.match(text, /started$/);
+    }
+  },
+);

@@ -200,9 +200,13 @@ test("refused: unified on version 1, swap below memory, shares out of range, a m
   assert.throws(() => launch(spec, { facts }), /no cgroup controller "pids"/);
 });
 
-test("kernel memory limits are left out with a warning", () => {
-  const { warnings } = withResources({ memory: { kernel: 1, kernelTCP: 2 } });
-  assert.equal(warnings.length, 2);
+test("the kernel memory limit is left out with a warning, that of TCP buffers is not", () => {
+  const { warnings, cgroups } = withResources({ memory: { kernel: 1, kernelTCP: 2 } });
+  assert.equal(warnings.length, 1);
+  assert.deepEqual(
+    cgroups.flatMap(({ writes }) => writes).filter(({ file }) => file.includes("kmem")),
+    [{ file: "memory.kmem.tcp.limit_in_bytes", value: "2" }],
+  );
   assert.match(warnings[0]!, /\$\.linux\.resources\.memory\.kernel:/);
 });
 

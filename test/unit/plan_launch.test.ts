@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { planExec } from "../../src/plan/exec.ts";
 import { formatPlan } from "../../src/plan/format.ts";
+import { listUnenforcedLabels } from "../../src/plan/labels.ts";
+import type { Spec } from "../../src/spec/config.ts";
+import { decodeSpec } from "../../src/spec/decode.ts";
 import { launch, pick, smallSpec, v1Facts } from "./plan_fixture.ts";
 
 const NEWNS = 0x20000;
@@ -154,11 +157,31 @@ test("scheduler, I/O priority, limits", () => {
   ]);
 });
 
+test("for the stack's limit init says when it runs, and without a process it exits instead of starting one", () => {
+  const limits = (type: string) => ({ process: { rlimits: [{ type, soft: 1, hard: 2 }] } });
+  const names = launch(smallSpec(limits("RLIMIT_STACK"))).operations.map(({ op }) => op);
+  assert.ok(names.includes("announce") && names.indexOf("announce") < names.indexOf("wait_go"));
+  assert.deepEqual(pick(launch(smallSpec(limits("RLIMIT_NOFILE"))), "announce"), []);
+  const { spec } = decodeSpec({ ociVersion: "1.3.0", root: { path: "rootfs" } });
+  const idle = launch(spec).operations.map(({ op }) => op);
+  assert.deepEqual(idle.slice(-3), ["ready", "close_descriptors", "exit"]);
+  assert.ok(!idle.includes("find_program"));
+});
+
 test("labels need their security module", () => {
   const none = { ...v1Facts(), securityModules: [] };
-  assert.throws(() => launch(smallSpec({ process: { apparmorProfile: "edge" } }), { facts: none }), /AppArmor/);
-  assert.throws(() => launch(smallSpec({ process: { selinuxLabel: "a:b:c" } }), { facts: none }), /SELinux/);
-  launch(smallSpec({ process: { apparmorProfile: "unconfined" } }), { facts: none });
+  const unenforced = (spec: Spec) => listUnenforcedLabels(spec.process, spec.linux ?? {}, none);
+  const labelled = smallSpec({
+    process: { apparmorProfile: "edge", selinuxLabel: "a:b:c" },
+    linux: { mountLabel: "a:b:d" },
+  });
+  assert.deepEqual(unenforced(labelled), [
+    "config.json: $.process.apparmorProfile: AppArmor is not enabled on this host",
+    "config.json: $.process.selinuxLabel: SELinux is not enabled on this host",
+    "config.json: $.linux.mountLabel: SELinux is not enabled on this host",
+  ]);
+  assert.deepEqual(pick(launch(labelled, { facts: none }), "set_lsm_label"), []);
+  assert.deepEqual(unenforced(smallSpec({ process: { apparmorProfile: "unconfined" } })), []);
   const [label] = pick(launch(smallSpec({ process: { apparmorProfile: "edge" } })), "set_lsm_label");
   assert.deepEqual(label, { op: "set_lsm_label", attribute: "apparmor/exec", label: "exec edge" });
 });

@@ -64,7 +64,6 @@ const rules: { rule: string; keeps: Changes; breaks: Changes; message: string }[
     breaks: { "root.path": "" },
     message: '$.root.path: expected a string that is not empty, found ""',
   },
-  { rule: "process", keeps: {}, breaks: { process: undefined }, message: "$.process: required, but missing" },
   {
     rule: "process.args has items",
     keeps: { "process.args": ["sh"] },
@@ -449,3 +448,9 @@ for (const { what, changes, warning, result } of changed) {
     assert.deepEqual(spec, decodeSpec(makeConfig(result)).spec);
   });
 }
+
+test("without a process there is one that has nothing to start, and a warning", () => {
+  const { spec, warnings } = decodeSpec(makeConfig({ process: undefined }));
+  assert.deepEqual(spec.process, { user: { uid: 0, gid: 0 }, cwd: "/", args: [] });
+  assert.deepEqual(warnings, ["config.json: $.process: missing: the container will end when it is started"]);
+});

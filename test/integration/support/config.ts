@@ -32,11 +32,20 @@ export type Process = {
   rlimits?: { type: string; hard: number; soft: number }[];
   noNewPrivileges?: boolean;
   oomScoreAdj?: number;
+  apparmorProfile?: string;
+  selinuxLabel?: string;
 };
 export type DeviceRule = { allow: boolean; type?: string; major?: number; minor?: number; access?: string };
 export type Resources = {
   devices?: DeviceRule[];
-  memory?: { limit?: number; reservation?: number; swap?: number; swappiness?: number; disableOOMKiller?: boolean };
+  memory?: {
+    limit?: number;
+    reservation?: number;
+    swap?: number;
+    swappiness?: number;
+    disableOOMKiller?: boolean;
+    kernelTCP?: number;
+  };
   cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
   pids?: { limit: number };
   blockIO?: { weight?: number; throttleReadBpsDevice?: { major: number; minor: number; rate: number }[] };

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# with_v1_cgroups.sh PROGRAM [ARG...]: runs a program where every controller of the kernel is on cgroup v1, below
+# /sys/fs/cgroup: what the validation programs take for granted. crun, too, refuses a host that has some on v2.
+# The mounts are in a private mount namespace, so they end with the program. On a host whose controllers are in use on
+# v2 there is nothing to be had for v1: the program runs as it is.
+set -eu
+if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then exec "$@"; fi
+exec unshare --mount --propagation private sh -c '
+set -eu
+old=$(mktemp -d)
+mount --rbind /sys/fs/cgroup "$old"
+mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+for directory in "$old"/*; do
+  name=$(basename "$directory")
+  if [ -L "$directory" ]; then cp -P "$directory" /sys/fs/cgroup/; continue; fi
+  mkdir "/sys/fs/cgroup/$name"
+  mount --rbind "$directory" "/sys/fs/cgroup/$name"
+done
+umount -R "$old"
+rmdir "$old"
+# name, hierarchy (0: none, or v2), cgroups, enabled
+while read -r name hierarchy _ enabled; do
+  case $name in "#"*) continue ;; esac
+  if [ "$hierarchy" = 0 ] && [ "$enabled" = 1 ] && [ ! -e "/sys/fs/cgroup/$name" ]; then
+    mkdir "/sys/fs/cgroup/$name"
+    mount -t cgroup -o "$name" "$name" "/sys/fs/cgroup/$name" || rmdir "/sys/fs/cgroup/$name"
+  fi
+done </proc/cgroups
+exec "$@"' sh "$@"
