@@ -86,9 +86,10 @@ TYPESCRIPT := $(shell find src -name '*.ts' 2>/dev/null)
 # What `--version` says (src/cli/version.ts).
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+BUILD_TIME := $(shell git log -1 --format=%ct 2>/dev/null)
 LIBSECCOMP = $(shell echo SCMP_VER_MAJOR.SCMP_VER_MINOR.SCMP_VER_MICRO | $(CC) -E -P -include seccomp.h - | tail -n 1 | tr -d ' ')
 DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"$(LIBSECCOMP)"' \
-  $(if $(COMMIT),--define:EDGERUN_COMMIT='"$(COMMIT)"')
+  $(if $(COMMIT),--define:EDGERUN_COMMIT='"$(COMMIT)"') $(if $(BUILD_TIME),--define:EDGERUN_BUILD_TIME=$(BUILD_TIME))
 
 # One module per part of the program (src/lifecycle/parts.ts); what parts share is in chunks, which they import.
 PARTS := src/entry_device.ts launch=src/lifecycle/launch_part.ts authority=src/lifecycle/authority.ts network=src/lifecycle/network.ts report=src/lifecycle/plan.ts \

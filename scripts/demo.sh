@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 demo=build/demo
 suite=${EDGERUN_DEMO_SUITE:-bookworm}
 
-edgerun() { build/edgerun --root "$demo/run" --config-root "$demo/etc" "$@"; }
+edgerun() { build/edgerun --root "$demo/run" --config-root "$demo/etc" --data-root "$demo/var" "$@"; }
 owner() { node bin/edgerun.mjs owner "$@"; }
 
 clean_up() {
@@ -34,7 +34,7 @@ prepare() {
   trap clean_up EXIT
   trap 'exit 130' INT TERM HUP
   clean_up
-  rm -rf "$demo"/{etc,readings,reader*,debian.j*,owner.*}
+  rm -rf "$demo"/{etc,var,readings,reader*,debian.j*,owner.*}
   mkdir -p "$demo"/{readings,etc/trust}
   echo "4711 kWh" >"$demo/readings/register"
 }
@@ -47,7 +47,7 @@ fill_in() { sed -e "s|sha256:0*\"|$(digest_of "$2")\"|" -e "s|/srv/readings|$PWD
 
 introduce() {
   say "Below, edgerun is the device's binary with a state and an owner of its own, and owner is the owner's tool:"
-  show_command "edgerun() { build/edgerun --root $demo/run --config-root $demo/etc \"\$@\"; }"
+  show_command "edgerun() { build/edgerun --root $demo/run --config-root $demo/etc --data-root $demo/var \"\$@\"; }"
   show_command "owner() { node bin/edgerun.mjs owner \"\$@\"; }"
 }
 

@@ -26,6 +26,11 @@ export function globalFlags() {
       default: `"${defaultConfigRoot}"`,
       doc: "directory of the owner's keys (trust) and manifests (manifests)",
     },
+    "data-root": {
+      kind: "value",
+      default: `"${defaultDataRoot}"`,
+      doc: "directory of what outlives containers and reboots: which manifests were in force",
+    },
     "systemd-cgroup": { kind: "bool", doc: "as --cgroup-manager systemd" },
     "cgroup-manager": {
       kind: "value",
@@ -42,6 +47,8 @@ export type GlobalOptions = {
   root: string;
   /** Where the owner's keys and manifests are. */
   configRoot: string;
+  /** What outlives containers and reboots. */
+  dataRoot: string;
   logDestination: LogDestination | undefined;
   logFormat: "text" | "json";
   /** undefined: warnings only where there is no --log. */
@@ -50,6 +57,7 @@ export type GlobalOptions = {
 };
 
 const defaultConfigRoot = "/etc/edgerun";
+const defaultDataRoot = "/var/lib/edgerun";
 const systemRoot = "/run/edgerun/containers";
 
 /**
@@ -64,6 +72,7 @@ export function readGlobals(flags: FlagValues<ReturnType<typeof globalFlags>>, r
   return {
     root,
     configRoot: optionalPath(request.cwd, flags["config-root"]) ?? defaultConfigRoot,
+    dataRoot: optionalPath(request.cwd, flags["data-root"]) ?? defaultDataRoot,
     logDestination: readLogDestination(request.cwd, flags.log),
     logFormat: format,
     logLevel: flags.debug === true ? "debug" : readLogLevel(flags["log-level"]),

@@ -207,7 +207,7 @@ export const hostFunctions = {
   verifySignature: {
     args: ["algorithm:str", "key:bytes", "message:bytes", "signature:bytes"],
     result: "int",
-    doc: "1 if valid. EdDSA: 32-byte key; ES256: 65-byte uncompressed point, 64-byte r||s.",
+    doc: "1 if valid. EdDSA: 32-byte key; ES256, ES512: uncompressed point of P-256, P-521, and r||s of its size.",
   },
 } as const;
 

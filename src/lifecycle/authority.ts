@@ -2,9 +2,10 @@
 // What the device's owner says to a bundle: the manifest, and the spec as far as it is granted.
 import type { Json } from "../host/functions.ts";
 import { readInventory } from "../inventory/read.ts";
-import { admitBundle } from "../manifest/admit.ts";
+import { admitBundle, commitAdmission, readmit } from "../manifest/admit.ts";
 import { decodeGrants } from "../manifest/decode.ts";
 import type { Grants } from "../manifest/schema.ts";
+import type { Site } from "../manifest/site.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
 import { type NetworkRequest, resolveNetwork } from "../network/request.ts";
 import { applyManifest } from "../policy/apply.ts";
@@ -13,47 +14,51 @@ import { readHostView } from "../policy/host_view.ts";
 import { limitProcess } from "../policy/process.ts";
 import { limitResources } from "../policy/resources.ts";
 import type { LinuxResources, Process, Spec } from "../spec/config.ts";
-import { type Authorization, type AuthorizeOptions, type Context, trustDirectory } from "./options.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import type { StateDirectory } from "../state/store.ts";
+import { readStoredManifest } from "../state/stored_manifest.ts";
+import type { Authorization, AuthorizeOptions, Context } from "./options.ts";
+
+export function makeSite({ host, request, configRoot, dataRoot }: Context): Site {
+  return { host, configRoot, dataRoot, uid: request.uid };
+}
 
 export function isHostEnrolled(context: Context): boolean {
-  return isEnrolled(readTrustStore(context.host, trustDirectory(context), context.request.uid));
+  return isEnrolled(readTrustStore(makeSite(context)));
 }
 
 /**
  * Finds and verifies the manifest of a bundle and applies it. With reportOnly, denials are in the decisions only.
- * @throws EdgerunError MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED
+ * Nothing is remembered of the manifest yet: see SignedManifest.commit().
+ * @throws EdgerunError MANIFEST_REQUIRED, MANIFEST_INVALID, DENIED, UNSUPPORTED
  */
 export function authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization {
-  const { host, request } = context;
-  const admission = admitBundle(
-    host,
-    asked,
-    {
-      trustDirectory: trustDirectory(context),
-      manifestDirectory: `${context.configRoot}/manifests`,
-      manifestFile: options.manifest,
-      bundle: options.bundle,
-    },
-    request.uid,
-  );
-  if (admission === null) {
-    return { spec: asked, decisions: null, grants: null, network: null, manifestDigest: "", manifestKeyId: "" };
-  }
-  const { spec, decisions } = applyManifest(
-    asked,
-    admission.manifest,
-    readHostView(host, asked, admission.manifest.grants),
-  );
-  if (!options.reportOnly) requireNoDenials(decisions);
-  const { verified, manifest } = admission;
-  return {
-    spec,
-    decisions,
-    grants: manifest.grants,
-    network: resolveNetworkGrant(context, manifest.grants),
-    manifestDigest: verified?.digest ?? "",
-    manifestKeyId: verified?.kid ?? "",
+  const { host, log } = context;
+  const site = makeSite(context);
+  const { bundle, manifest: manifestFile, reportOnly } = options;
+  const admission = admitBundle(site, { spec: asked, bundle, manifestFile }, log.warn);
+  if (admission === null) return { spec: asked, decisions: null, grants: null, network: null, manifest: null };
+  const { manifest, verified } = admission;
+  const { spec, decisions } = applyManifest(asked, manifest, readHostView(host, asked, manifest.grants));
+  if (!reportOnly) requireNoDenials(decisions);
+  const signed = verified && {
+    text: verified.text,
+    digest: verified.digest,
+    keyIds: verified.signers.map(({ kid }) => kid),
+    commit: () => commitAdmission(site, admission, log.warn),
   };
+  const network = resolveNetworkGrant(context, manifest.grants);
+  return { spec, decisions, grants: manifest.grants, network, manifest: signed };
+}
+
+/**
+ * Checks, when a created container is started, that its manifest is still valid.
+ * @throws EdgerunError MANIFEST_REQUIRED, MANIFEST_INVALID
+ */
+export function reauthorize(context: Context, directory: StateDirectory, record: ContainerRecord): void {
+  const { manifestDigest, annotations } = record;
+  const text = manifestDigest === "" ? null : readStoredManifest(context.host, directory);
+  readmit(makeSite(context), { text, digest: manifestDigest, annotations }, context.log.warn);
 }
 
 /** The inventory is read only where a grant needs it. */

@@ -18,6 +18,7 @@ import {
   updateRecord,
   writeIntent,
 } from "../state/store.ts";
+import { writeStoredManifest } from "../state/stored_manifest.ts";
 import { type Bundle, planBundle, readBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
@@ -136,10 +137,13 @@ function claimContainer({ host, request, root }: Context, id: string, plan: Laun
 function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: LaunchPlan, created: Created): void {
   const { host } = context;
   const { directory, record, init } = created;
+  const { manifest, grants } = bundle.authorization;
+  manifest?.commit();
   prepareProcess(host, init, plan);
   tellInit(host, init, "go", init.pid);
   makeCgroups(host, init, plan);
-  writeEffectiveConfig(host, directory, { spec: bundle.spec, grants: bundle.authorization.grants });
+  if (manifest !== null) writeStoredManifest(host, directory, manifest.text);
+  writeEffectiveConfig(host, directory, { spec: bundle.spec, grants });
   awaitReady(host, init, {
     runHooks: () => {
       // They were part of `start` when they had a meaning of their own (runtime-spec 1.0).
@@ -180,8 +184,8 @@ function newRecord(context: Context, id: string, bundle: Bundle, plan: LaunchPla
     poststart: plan.hooks.poststart,
     poststop: plan.hooks.poststop,
     annotations: spec.annotations ?? {},
-    manifestDigest: authorization.manifestDigest,
-    manifestKeyId: authorization.manifestKeyId,
+    manifestDigest: authorization.manifest?.digest ?? "",
+    manifestKeyIds: authorization.manifest?.keyIds ?? [],
   };
 }
 

@@ -15,6 +15,11 @@ export function createLifecycle(parts: Parts): Lifecycle {
     exec: (context, options) => parts.launch().exec(context, options),
     plan: (context, options) => parts.report().plan(context, options),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
+    reauthorize: (context, directory, record) => {
+      if (record.manifestDigest !== "" || hasTrustStore(context)) {
+        parts.authority().reauthorize(context, directory, record);
+      }
+    },
     findCgroups: (context, directory) => parts.launch().findCgroups(context, directory),
     list: (context, options) => parts.rare().list(context, options),
     ps: (context, options) => parts.rare().ps(context, options),
@@ -43,7 +48,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
 /** Without a trust store there is no owner to ask, and most of the program that would ask is not needed. */
 function authorize(parts: Parts, context: Context, asked: Spec, options: AuthorizeOptions): Authorization {
   if (options.manifest === undefined && !hasTrustStore(context)) {
-    return { spec: asked, decisions: null, grants: null, network: null, manifestDigest: "", manifestKeyId: "" };
+    return { spec: asked, decisions: null, grants: null, network: null, manifest: null };
   }
   return parts.authority().authorize(context, asked, options);
 }

@@ -19,6 +19,8 @@ export type Context = {
   root: string;
   /** The directory with the owner's keys (`trust`) and manifests (`manifests`). */
   configRoot: string;
+  /** The directory with what outlives containers and reboots: which manifests were in force. */
+  dataRoot: string;
   /** `--cgroup-manager` or `--systemd-cgroup`. */
   cgroupManager: CgroupManager;
   log: Log;
@@ -148,9 +150,19 @@ export type Authorization = {
   grants: Grants | null;
   /** What its network shall let through, where the manifest grants a link of its own. */
   network: NetworkRequest | null;
-  /** Of the manifest and the key that signed it; "" where there is none. */
-  manifestDigest: string;
-  manifestKeyId: string;
+  /** The manifest that nobody else than the owner can have written; null where there is none. */
+  manifest: SignedManifest | null;
+};
+
+export type SignedManifest = {
+  /** As it was signed. */
+  text: string;
+  /** Of its payload. */
+  digest: string;
+  /** Who signed. */
+  keyIds: string[];
+  /** Remembers that it is in force, so that no older one is accepted; before the program can start. */
+  commit(): void;
 };
 
 /** `manifest`: the file of --manifest. With reportOnly, denials are in the decisions and not thrown. */
@@ -181,6 +193,8 @@ export interface Lifecycle {
   plan(context: Context, options: PlanOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
   authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;
+  /** Checks, before a created container starts, that its manifest is still valid. */
+  reauthorize(context: Context, directory: StateDirectory, record: ContainerRecord): void;
   /** The cgroup directories of a container whose record is lost, from its effective config; none if that is lost, too. */
   findCgroups(context: Context, directory: StateDirectory): string[];
   /** A process of `exec`, as far as the manifest of its container grants it. */

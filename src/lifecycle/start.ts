@@ -21,6 +21,7 @@ export function start(context: Context, id: string): number {
   try {
     const record = readRecord(host, root, id);
     checkStartable(host, root, record);
+    context.lifecycle.reauthorize(context, directory, record);
     const socket = startSocketPath(directory);
     const connection = host.connectStart(socket, connectTimeoutMs);
     host.removeFile(socket);

@@ -1,87 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one question that comes before every start: does this host have an owner, and what did the owner sign for?
-import { EdgerunError } from "../errors.ts";
-import type { Host } from "../host/functions.ts";
 import { quote } from "../schema/describe.ts";
 import type { Spec } from "../spec/config.ts";
-import { isDigest } from "./formats.ts";
-import { maxManifestBytes } from "./jws.ts";
+import { checkBinding } from "./binding.ts";
+import { keepTime } from "./clock.ts";
+import { findManifest } from "./find.ts";
+import { findImageDigest } from "./image_digest.ts";
 import { isPodSandbox, sandboxManifest } from "./sandbox.ts";
 import type { Manifest } from "./schema.ts";
+import { raiseMark } from "./sequence.ts";
+import type { Site } from "./site.ts";
 import { invalidManifest } from "./text.ts";
 import { isEnrolled, readTrustStore } from "./trust.ts";
 import { requireEnforced } from "./unenforced.ts";
-import {
-  checkBinding,
-  imageDigestAnnotation,
-  manifestRequired,
-  type VerifiedManifest,
-  verifyManifest,
-} from "./verify.ts";
+import { manifestRequired, openVerifier, type VerifiedManifest, type Verifier, verifyManifest } from "./verify.ts";
 
-export type AdmissionPaths = {
-  /** /etc/edgerun/trust */
-  trustDirectory: string;
-  /** The bundle's directory: its manifest.jws is taken where no manifest is named. */
+/** The bundle that wants to start. */
+export type Candidate = {
+  spec: Spec;
+  /** The bundle's directory. */
   bundle: string;
-  /** /etc/edgerun/manifests: where a manifest is looked up last, by the image's digest, as HEX.jws. */
-  manifestDirectory: string;
-  /** The file of `--manifest`; undefined: looked up. */
+  /** The file of --manifest; undefined: looked up. */
   manifestFile: string | undefined;
 };
 
-/** `verified` is null for a pod sandbox, for which nobody signs. */
-export type Admission = { manifest: Manifest; verified: VerifiedManifest | null };
+/** A manifest under which a bundle may start, as it was signed; for a pod sandbox nobody signs: both are null. */
+export type Admission = {
+  manifest: Manifest;
+  verified: (VerifiedManifest & { verifier: Verifier; text: string }) | null;
+};
 
 /**
  * The manifest under which a bundle may start; null on a host that is not enrolled, where edgerun enforces nothing.
- * @param uid the user that edgerun runs as, see readTrustStore()
+ * Changes nothing: see commitAdmission().
+ * @param warn is told what the owner's policy only warns about
  * @throws MANIFEST_REQUIRED if there is none, MANIFEST_INVALID if it or the trust store is not in order,
  *   UNSUPPORTED if it says what this version does not enforce
  */
-export function admitBundle(host: Host, spec: Spec, paths: AdmissionPaths, uid = 0): Admission | null {
-  const trust = readTrustStore(host, paths.trustDirectory, uid);
+export function admitBundle(site: Site, candidate: Candidate, warn: (message: string) => void): Admission | null {
+  const { spec, bundle, manifestFile } = candidate;
+  const trust = readTrustStore(site);
   if (!isEnrolled(trust)) {
-    if (paths.manifestFile === undefined) return null;
+    if (manifestFile === undefined) return null;
     // Whoever names a manifest expects it to be enforced.
     throw invalidManifest(
-      `manifest ${quote(paths.manifestFile)} can't be verified: there is no owner's key in ${quote(paths.trustDirectory)}`,
+      `manifest ${quote(manifestFile)} can't be verified: there is no owner's key in ${quote(trust.directory)}`,
     );
   }
-  if (paths.manifestFile === undefined && isPodSandbox(spec)) return { manifest: sandboxManifest(), verified: null };
-  const file = findManifestFile(host, spec, paths);
-  const text = readManifest(host, file);
-  if (text === null) throw manifestRequired(`there is no file ${JSON.stringify(file)}`);
-  const verified = verifyManifest(host, text, trust);
-  checkBinding(spec, verified.manifest);
+  if (manifestFile === undefined && isPodSandbox(spec.annotations)) {
+    return { manifest: sandboxManifest(), verified: null };
+  }
+  const image = findImageDigest(site, spec, bundle);
+  const text = findManifest(site, { spec, bundle, image, manifestFile });
+  const verifier = openVerifier(site, warn, trust);
+  const verified = verifyManifest(verifier, text);
+  checkBinding(spec, verified.manifest, image);
   requireEnforced(verified.manifest);
-  return { manifest: verified.manifest, verified };
+  return { manifest: verified.manifest, verified: { ...verified, verifier, text } };
 }
 
-/** A manifest is signed, so it may lie anywhere: where it was found says nothing about what it may grant. */
-function findManifestFile(host: Host, spec: Spec, paths: AdmissionPaths): string {
-  if (paths.manifestFile !== undefined) return paths.manifestFile;
-  const beside = `${paths.bundle}/manifest.jws`;
-  if (host.fileInfo(beside, 1) !== null) return beside;
-  const image = spec.annotations?.[imageDigestAnnotation];
-  if (image === undefined) {
-    throw manifestRequired('name it with --manifest, or put it into the bundle as "manifest.jws"');
-  }
-  if (!isDigest(image)) {
-    throw invalidManifest(`the bundle's annotation "${imageDigestAnnotation}" is not a digest: ${quote(image)}`);
-  }
-  return `${paths.manifestDirectory}/${image.slice("sha256:".length)}.jws`;
+/**
+ * Remembers that the manifest is in force, so that no older one is accepted any more. Before anything is started.
+ * @throws HOST if that can't be written, e.g. because the disk is full; MANIFEST_INVALID if a newer one has come first
+ */
+export function commitAdmission(site: Site, { verified }: Admission, warn: (message: string) => void): void {
+  if (verified === null) return;
+  if (verified.isNew) raiseMark(site, verified.sequence);
+  const problem = keepTime(site, verified.verifier.clock, verified.manifest.iat);
+  if (problem !== undefined) warn(problem);
 }
 
-function readManifest(host: Host, file: string): string | null {
-  try {
-    const text = host.readFileIfExists(file, maxManifestBytes);
-    if (text?.includes("\0")) throw invalidManifest(`manifest ${quote(file)} holds a NUL byte`);
-    return text;
-  } catch (error) {
-    if (error instanceof EdgerunError && error.errno === "EFBIG") {
-      throw invalidManifest(`manifest ${quote(file)} is larger than ${maxManifestBytes} bytes`);
-    }
-    throw error;
+/**
+ * Checks again, when a created container is started, what can have changed since: keys, time, device, revocations, and
+ * whether a newer manifest is in force.
+ * @param text the manifest that it was created under; null: under none
+ * @param digest of its payload, as the container's record has it
+ * @throws MANIFEST_REQUIRED, MANIFEST_INVALID
+ */
+export function readmit(
+  site: Site,
+  created: { text: string | null; digest: string; annotations: Spec["annotations"] },
+  warn: (message: string) => void,
+): VerifiedManifest | null {
+  const trust = readTrustStore(site);
+  if (created.text === null) {
+    if (!isEnrolled(trust) || isPodSandbox(created.annotations)) return null;
+    throw manifestRequired("the container was created without one; delete it, and create it again");
   }
+  const verified = verifyManifest(openVerifier(site, warn, trust), created.text);
+  if (verified.digest !== created.digest) {
+    throw invalidManifest(
+      `the manifest kept with the container is not the one that it was created under (${created.digest})`,
+    );
+  }
+  return verified;
 }

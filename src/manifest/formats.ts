@@ -23,6 +23,12 @@ export const manifestFormats = {
     expected: 'a reverse DNS name such as "com.example.meter-reader"',
     accepts: isReverseDns,
   },
+  /** Apps that a key may sign for. */
+  app_pattern: {
+    pattern: "^(\\*|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*(\\.\\*)?)$",
+    expected: 'an app id, "com.example.*" for all that begin so, or "*"',
+    accepts: (text) => text === "*" || isReverseDns(text.endsWith(".*") ? `${text.slice(0, -1)}x` : text),
+  },
   dns_name: {
     pattern: "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$",
     expected: 'a DNS name such as "api.example.com" or, for all names below one, "*.example.com"',
@@ -127,6 +133,12 @@ export function isLogicalName(text: string): boolean {
 export function isReverseDns(text: string): boolean {
   const labels = text.split(".");
   return text.length <= 253 && labels.length >= 2 && labels.every((label) => isLabel(label.toLowerCase(), ""));
+}
+
+/** True if an app pattern means this app. */
+export function matchesApp(pattern: string, app: string): boolean {
+  if (pattern === "*") return true;
+  return pattern.endsWith(".*") ? app.startsWith(pattern.slice(0, -1)) : app === pattern;
 }
 
 function isDnsName(text: string): boolean {

@@ -4,10 +4,10 @@ import type { Spec } from "../spec/config.ts";
 import { type Manifest, schemaV1 } from "./schema.ts";
 
 /** True if the engine (containerd's CRI plugin, CRI-O) marked the bundle as a pod's sandbox. */
-export function isPodSandbox(spec: Spec): boolean {
+export function isPodSandbox(annotations: Spec["annotations"]): boolean {
   return (
-    spec.annotations?.["io.kubernetes.cri.container-type"] === "sandbox" ||
-    spec.annotations?.["io.kubernetes.cri-o.ContainerType"] === "sandbox"
+    annotations?.["io.kubernetes.cri.container-type"] === "sandbox" ||
+    annotations?.["io.kubernetes.cri-o.ContainerType"] === "sandbox"
   );
 }
 

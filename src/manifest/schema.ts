@@ -15,7 +15,7 @@ const largest = Number.MAX_SAFE_INTEGER;
 /** Seconds since the epoch, up to the year 9999. */
 const seconds = { integer: [0, 253402300799] } as const satisfies Schema;
 
-const audienceSchema = {
+export const audienceSchema = {
   required: {},
   optional: {
     devices: { list: "nonempty_string", minItems: 1 },

@@ -2,7 +2,7 @@
 // The network section of a manifest: which interface, which destinations, how fast, how much, and what is recorded.
 import type { Decoded, Schema } from "../schema/schema.ts";
 
-/** Of one list of destinations; a manifest as a whole is bounded by its size (jws.ts). */
+/** Of one list of destinations; a manifest as a whole is bounded by its size (envelope.ts). */
 const maxDestinations = 100_000;
 
 const count = { integer: [1, Number.MAX_SAFE_INTEGER] } as const satisfies Schema;

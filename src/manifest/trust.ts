@@ -1,56 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trust store: a directory of public keys (JWK, RFC 7517), one per *.jwk file, that only root can write. A host
-// with at least one key is enrolled. One bad file refuses the whole store: an owner who thinks that a key is in force
-// must not find out later that it was skipped.
-import type { Host, Json } from "../host/functions.ts";
+// The trust store, CONFIG_ROOT/trust, which only root can write:
+//   *.jwk         public keys; without a policy, each may do everything
+//   policy.json   what each key may do, and which signatures a manifest needs
+//   root.jws      instead of both: a signed document with keys and policy (trust_root.ts)
+// A host with at least one key is enrolled. One bad file refuses the whole store: an owner who thinks that a key is in
+// force must not find out later that it was skipped.
+import type { Json } from "../host/functions.ts";
+import { decode } from "../schema/decode.ts";
 import { quote } from "../schema/describe.ts";
-import { hexToBase64Url, invalidManifest } from "./text.ts";
+import { manifestFormats } from "./formats.ts";
+import { decodeKey, jwkSchema, type PublicKey } from "./keys.ts";
+import { checkOwnership, readOwnedFile, readOwnedJson, type Site } from "./site.ts";
+import { invalidManifest } from "./text.ts";
+import { openTrustRoot, trustRootType } from "./trust_root.ts";
+import { type KeyPolicy, type TrustPolicy, trustPolicySchema, trustPolicyV1 } from "./trust_schema.ts";
 
-/** As in the `algorithm` argument of host.verifySignature. */
-export type SignatureAlgorithm = "EdDSA" | "ES256";
+/** A key and what it may do. */
+export type TrustedKey = PublicKey & KeyPolicy;
 
-export type TrustedKey = {
-  /** RFC 7638 thumbprint (SHA-256, base64url). */
-  kid: string;
-  /** The only algorithm that this key may be used with; a token's header can't choose another. */
-  algorithm: SignatureAlgorithm;
-  /** As host.verifySignature takes it. */
-  key: Uint8Array;
-  /** Where the key was read from, for messages. */
-  file: string;
+export type TrustStore = {
+  directory: string;
+  keys: readonly TrustedKey[];
+  policy: Required<Omit<TrustPolicy, "keys" | "schema">>;
+  /** Of the trust root; 0 without one. A higher one starts the sequence numbers anew. */
+  epoch: number;
 };
 
-export type TrustStore = { directory: string; keys: readonly TrustedKey[] };
-
-type JsonObject = { [key: string]: Json };
-
 const maxKeyBytes = 8192;
-const fileTypeMask = 0o170000;
-const directoryType = 0o040000;
-const regularType = 0o100000;
-const writableByOthers = 0o022;
+const maxPolicyBytes = 1 << 20;
+
+export function trustDirectory(site: Site): string {
+  return `${site.configRoot}/trust`;
+}
 
 /**
- * Reads and checks all keys. A directory that is absent is an empty store: the host is not enrolled.
- * The checks come before the reads; what they check (root owns it, nobody else can write) keeps it so until then.
- * @param uid the user that edgerun runs as; directory and files belong to it or to root
+ * Reads and checks the store of a device, or one elsewhere. A directory that is absent is an empty store: the host is not enrolled.
  * @throws MANIFEST_INVALID naming the file, and what is wrong with it
  */
-export function readTrustStore(host: Host, directory: string, uid = 0): TrustStore {
-  const info = host.fileInfo(directory, 0);
-  if (info === null) return { directory, keys: [] };
-  checkOwnership(directory, info, uid, directoryType, "directory");
-  const keys: TrustedKey[] = [];
-  for (const name of host.listDirectory(directory)) {
-    if (!name.endsWith(".jwk")) continue;
-    const file = `${directory}/${name}`;
-    const fileInfo = host.fileInfo(file, 0);
-    if (fileInfo === null) throw invalidManifest(`trusted key ${quote(file)} disappeared while it was read; try again`);
-    checkOwnership(file, fileInfo, uid, regularType, "regular file");
-    const key = readKey(host, file);
-    if (findKey({ directory, keys }, key.kid) === undefined) keys.push(key);
+export function readTrustStore(site: Site, directory = trustDirectory(site)): TrustStore {
+  if (!checkOwnership(site, directory, "directory", "trust store")) return makeStore(directory, [], undefined, 0);
+  // Whoever can write there can put another trust store in its place.
+  if (directory === trustDirectory(site)) checkOwnership(site, site.configRoot, "directory", "configuration");
+  const names = site.host.listDirectory(directory);
+  const keyFiles = names.filter((name) => name.endsWith(".jwk"));
+  if (names.includes("root.jws")) {
+    const other = names.includes("policy.json") ? "policy.json" : keyFiles[0];
+    if (other !== undefined) {
+      throw invalidManifest(
+        `trust store ${quote(directory)} has both "root.jws" and ${quote(other)}: the root has all keys and the policy, remove the other`,
+      );
+    }
+    return readRootStore(site, directory);
   }
-  return { directory, keys };
+  const keys: PublicKey[] = [];
+  for (const name of keyFiles) {
+    const key = readKey(site, `${directory}/${name}`);
+    if (!keys.some(({ kid }) => kid === key.kid)) keys.push(key);
+  }
+  return makeStore(directory, keys, readPolicy(site, `${directory}/policy.json`), 0);
 }
 
 /** True if the owner of the device has put at least one key in the store. */
@@ -58,86 +65,68 @@ export function isEnrolled(store: TrustStore): boolean {
   return store.keys.length > 0;
 }
 
-/** The key with this thumbprint; it selects and nothing else: no path or name is ever made from a kid. */
-export function findKey(store: TrustStore, kid: string): TrustedKey | undefined {
-  return store.keys.find((key) => key.kid === kid);
+function readRootStore(site: Site, directory: string): TrustStore {
+  const file = `${directory}/root.jws`;
+  const text = readOwnedFile(site, file, trustRootType.maxBytes, "trust root");
+  if (text === null) throw invalidManifest(`trust root ${quote(file)} disappeared while it was read; try again`);
+  const { root, keys } = openTrustRoot(site, text, file);
+  // A key that only signs roots has no part in the policy, and may sign nothing else.
+  const others = keys.filter(({ kid }) => Object.hasOwn(root.policy.keys, kid) || !root.rootKeys.includes(kid));
+  return makeStore(directory, others, root.policy, root.epoch);
 }
 
-function checkOwnership(path: string, info: number[], uid: number, type: number, typeName: string): void {
-  const [mode = 0, owner = -1] = info;
-  if ((mode & fileTypeMask) !== type) {
-    throw invalidManifest(`trust store ${quote(path)} is not a ${typeName} (links are refused)`);
-  }
-  if (owner !== 0 && owner !== uid) {
-    throw invalidManifest(`trust store ${quote(path)} belongs to uid ${owner}; make it root's (chown 0)`);
-  }
-  if ((mode & writableByOthers) !== 0) {
-    throw invalidManifest(`trust store ${quote(path)} is writable by others; take that away (chmod go-w)`);
-  }
+function readPolicy(site: Site, file: string): TrustPolicy | undefined {
+  const json = readOwnedJson(site, file, maxPolicyBytes, "trust policy");
+  if (json === undefined) return undefined;
+  return decode(trustPolicySchema, json, file, "MANIFEST_INVALID", manifestFormats).value;
 }
 
-function readKey(host: Host, file: string): TrustedKey {
+/** Without a policy, each key may do everything, and one signature is enough. */
+function defaultPolicy(keys: readonly PublicKey[]): TrustPolicy {
+  const everything = (): KeyPolicy => ({ roles: ["operator", "certifier", "revoker"] });
+  return { schema: trustPolicyV1, keys: Object.fromEntries(keys.map(({ kid }) => [kid, everything()])) };
+}
+
+function makeStore(
+  directory: string,
+  keys: readonly PublicKey[],
+  given: TrustPolicy | undefined,
+  epoch: number,
+): TrustStore {
+  const policy = given ?? defaultPolicy(keys);
+  const trusted = keys.map((key): TrustedKey => {
+    const mayDo = policy.keys[key.kid];
+    if (mayDo === undefined) {
+      throw invalidManifest(`trusted key ${quote(key.kid)} (${quote(key.file)}) has no entry in the trust policy`);
+    }
+    return { ...key, ...mayDo };
+  });
+  const missing = Object.keys(policy.keys).find((kid) => !keys.some((key) => key.kid === kid));
+  if (missing !== undefined) {
+    throw invalidManifest(`the trust policy of ${quote(directory)} is about key ${quote(missing)}, which is not there`);
+  }
+  const {
+    operators = 1,
+    certifiers = 0,
+    otherSignatures = "refuse",
+    audience = "optional",
+    revocations = "optional",
+  } = policy;
+  return {
+    directory,
+    keys: trusted,
+    policy: { operators, certifiers, otherSignatures, audience, revocations },
+    epoch,
+  };
+}
+
+function readKey(site: Site, file: string): PublicKey {
+  const text = readOwnedFile(site, file, maxKeyBytes, "trust store");
+  if (text === null) throw invalidManifest(`trusted key ${quote(file)} disappeared while it was read; try again`);
   try {
-    const jwk = host.parseJson(host.readFile(file, maxKeyBytes), file);
-    if (typeof jwk !== "object" || jwk === null || Array.isArray(jwk)) throw invalidManifest("not a JSON object");
-    return decodeKey(host, jwk, file);
+    const json: Json = site.host.parseJson(text, file);
+    return decodeKey(site.host, decode(jwkSchema, json, file, "MANIFEST_INVALID").value, file);
   } catch (error) {
     throw invalidManifest(`trusted key ${quote(file)} is refused`, error);
   }
-}
-
-function decodeKey(host: Host, jwk: JsonObject, file: string): TrustedKey {
-  if (jwk.d !== undefined || jwk.k !== undefined) {
-    throw invalidManifest('it holds a secret ("d" or "k"); put only the public key on a device');
-  }
-  if (jwk.use !== undefined && jwk.use !== "sig") throw invalidManifest('"use" is not "sig"');
-  const operations = jwk.key_ops;
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
-    throw invalidManifest('"key_ops" does not include "verify"');
-  }
-  const { algorithm, key, members } = decodePublicKey(host, jwk);
-  if (jwk.alg !== undefined && (typeof jwk.alg !== "string" || algorithmOf(jwk.alg) !== algorithm)) {
-    throw invalidManifest(`"alg" does not fit the key, which is for ${algorithm}`);
-  }
-  const kid = hexToBase64Url(host.sha256(host.textToBytes(members)));
-  if (jwk.kid !== kid) throw invalidManifest(`"kid" is not the key's RFC 7638 thumbprint ${quote(kid)}`);
-  return { kid, algorithm, key, file };
-}
-
-/**
- * The algorithm that a JOSE `alg` name stands for; undefined for those that edgerun does not accept.
- * "Ed25519" (RFC 9864) is what "EdDSA" (RFC 8037) means with the only curve accepted here.
- */
-export function algorithmOf(alg: string): SignatureAlgorithm | undefined {
-  if (alg === "EdDSA" || alg === "Ed25519") return "EdDSA";
-  return alg === "ES256" ? "ES256" : undefined;
-}
-
-/** The key's bytes, and the members that RFC 7638 section 3 hashes: the required ones, in order, without spaces. */
-function decodePublicKey(
-  host: Host,
-  jwk: JsonObject,
-): { algorithm: SignatureAlgorithm; key: Uint8Array; members: string } {
-  if (jwk.kty === "OKP" && jwk.crv === "Ed25519") {
-    const x = readCoordinate(host, jwk, "x");
-    return { algorithm: "EdDSA", key: x.bytes, members: `{"crv":"Ed25519","kty":"OKP","x":"${x.text}"}` };
-  }
-  if (jwk.kty === "EC" && jwk.crv === "P-256") {
-    const x = readCoordinate(host, jwk, "x");
-    const y = readCoordinate(host, jwk, "y");
-    const key = new Uint8Array(65);
-    key[0] = 4; // SEC 1 section 2.3.3: an uncompressed point
-    key.set(x.bytes, 1);
-    key.set(y.bytes, 33);
-    return { algorithm: "ES256", key, members: `{"crv":"P-256","kty":"EC","x":"${x.text}","y":"${y.text}"}` };
-  }
-  throw invalidManifest('not an Ed25519 key ("kty":"OKP") or a P-256 key ("kty":"EC")');
-}
-
-function readCoordinate(host: Host, jwk: JsonObject, name: "x" | "y"): { text: string; bytes: Uint8Array } {
-  const text = jwk[name];
-  if (typeof text !== "string") throw invalidManifest(`"${name}" is missing`);
-  const bytes = host.base64UrlDecode(text);
-  if (bytes.length !== 32) throw invalidManifest(`"${name}" has ${bytes.length} bytes instead of 32`);
-  return { text, bytes };
 }

@@ -8,13 +8,8 @@ import type { Manifest } from "./schema.ts";
 
 /** JSON paths in the payload; "[]": in any entry of the list; "{}": of the map; "=": only this value. */
 const unenforced: readonly string[] = [
-  "audience",
-  "binding.layers",
   "binding.rootfs",
   "binding.config",
-  "binding.argsPrefixes",
-  "binding.user",
-  "binding.environment",
   "grants.memory.swapBytes",
   "grants.memory.highBytes",
   "grants.cpu.weight",

@@ -1,90 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a manifest's file to a manifest that may be acted on: signature, then content, then time, then what it is
-// bound to. Nothing of the payload is looked at before the signature is valid.
+// From a manifest's text to a manifest that may be acted on: signatures, then content, then who signed, then time,
+// device, revocation and sequence. Nothing of the payload is looked at before a signature is valid.
 import { EdgerunError } from "../errors.ts";
-import type { Host, Json } from "../host/functions.ts";
 import { quote } from "../schema/describe.ts";
-import type { Spec } from "../spec/config.ts";
+import { type Clock, readClock } from "./clock.ts";
 import { decodeManifest } from "./decode.ts";
-import { verifyToken } from "./jws.ts";
+import { requireAudience } from "./device.ts";
+import { manifestType, parseJson, verifyDocument } from "./envelope.ts";
+import { type RevocationList, readRevocations, requireNotRevoked } from "./revocations.ts";
 import type { Manifest } from "./schema.ts";
+import { checkSequence, nameSequence, type Sequence } from "./sequence.ts";
+import { checkSigners } from "./signers.ts";
+import type { Site } from "./site.ts";
 import { invalidManifest } from "./text.ts";
-import type { TrustStore } from "./trust.ts";
+import { readTrustStore, type TrustedKey, type TrustStore } from "./trust.ts";
 
-/** `digest` ("sha256:...") is that of the signed token: it names the manifest in records and logs. */
-export type VerifiedManifest = { manifest: Manifest; kid: string; digest: string };
+/** What decides whether a manifest is valid here and now. */
+export type Verifier = {
+  site: Site;
+  trust: TrustStore;
+  clock: Clock;
+  revocations: RevocationList | null;
+};
 
-/** The annotation that `edgerun owner bundle` writes: the digest of the OCI image manifest. */
-export const imageDigestAnnotation = "dev.edgerun.image.digest";
+/** `digest` ("sha256:...") is that of the payload: it names the manifest in records and logs. */
+export type VerifiedManifest = {
+  manifest: Manifest;
+  digest: string;
+  signers: readonly TrustedKey[];
+  sequence: Sequence;
+  /** True: raiseMark() has to be called before anything starts. */
+  isNew: boolean;
+};
 
 /** How far ahead of this device's clock the owner's may be, in seconds. */
 const clockSkew = 300;
 
 /**
- * Verifies a manifest's text as of now (host.clock()). Binding is a check of its own: checkBinding().
+ * Reads trust store, clock and revocations.
  * @throws MANIFEST_INVALID
  */
-export function verifyManifest(host: Host, text: string, trust: TrustStore): VerifiedManifest {
-  const token = verifyToken(host, text, trust);
-  let payload: Json;
-  try {
-    payload = host.parseJson(token.text, "manifest payload");
-  } catch (error) {
-    throw invalidManifest("the manifest's payload is refused", error);
-  }
-  const manifest = decodeManifest(payload);
-  const [now = 0] = host.clock();
-  checkValidity(manifest, now);
-  return { manifest, kid: token.kid, digest: token.digest };
+export function openVerifier(site: Site, warn: (message: string) => void, trust = readTrustStore(site)): Verifier {
+  const clock = readClock(site);
+  return { site, trust, clock, revocations: readRevocations(site, trust, clock, warn) };
 }
 
 /**
- * Checks nbf <= now < exp, and that the manifest was not issued in the future (by more than five minutes).
- * @param now seconds since the epoch
+ * Verifies a manifest's text. What it is bound to is a check of its own: checkBinding().
+ * @throws MANIFEST_INVALID
+ */
+export function verifyManifest(verifier: Verifier, text: string): VerifiedManifest {
+  const { site, trust, clock, revocations } = verifier;
+  const revoked = revocations?.kids ?? [];
+  const document = verifyDocument(site.host, text, manifestType, {
+    keys: trust.keys,
+    unknown: trust.policy.otherSignatures,
+    source: trust.directory,
+  });
+  const signers = document.signers.filter((key) => !revoked.includes(key.kid));
+  const lost = document.signers.find((key) => revoked.includes(key.kid));
+  if (lost !== undefined && (signers.length === 0 || trust.policy.otherSignatures === "refuse")) {
+    throw invalidManifest(`the manifest is signed by key ${quote(lost.kid)}, which is revoked`);
+  }
+  const manifest = decodeManifest(parseJson(site.host, document.text, "the manifest's payload"));
+  checkSigners(site, trust, signers, manifest, clock);
+  checkValidity(manifest, clock);
+  checkAudience(verifier, manifest);
+  if (revocations !== null) requireNotRevoked(revocations, manifest, document.digest);
+  const { iss, app, seq } = manifest;
+  const sequence = {
+    name: nameSequence(site, iss, app.id),
+    what: describeManifest(manifest),
+    seq,
+    digest: document.digest,
+    epoch: trust.epoch,
+  };
+  return { manifest, digest: document.digest, signers, sequence, isNew: checkSequence(site, sequence) };
+}
+
+/**
+ * Checks nbf <= now < exp, and that the manifest was not issued in the future (by more than five minutes). Of the
+ * future, a clock that is known to be behind can't tell: then the signed time is the better clock.
  * @throws MANIFEST_INVALID with both times, in seconds since the epoch
  */
-export function checkValidity(manifest: Manifest, now: number): void {
-  const name = `manifest ${quote(manifest.jti)} for ${quote(manifest.app.id)}`;
-  if (now >= manifest.exp) {
-    throw invalidManifest(`${name} expired at ${manifest.exp}, now it is ${now}: sign a new one, or set the clock`);
+export function checkValidity(manifest: Manifest, clock: Pick<Clock, "now" | "isPlausible">): void {
+  const name = describeManifest(manifest);
+  const { iat, nbf, exp } = manifest;
+  const now = clock.isPlausible ? clock.now : Math.max(clock.now, iat);
+  if (now >= exp) {
+    throw invalidManifest(`${name} expired at ${exp}, now it is ${now}: sign a new one, or set the clock`);
   }
-  if (manifest.nbf !== undefined && now < manifest.nbf) {
-    throw invalidManifest(`${name} is not valid before ${manifest.nbf}, now it is ${now}: wait, or set the clock`);
+  if (nbf !== undefined && now < nbf) {
+    throw invalidManifest(`${name} is not valid before ${nbf}, now it is ${now}: wait, or set the clock`);
   }
-  if (manifest.iat > now + clockSkew) {
-    throw invalidManifest(`${name} was issued at ${manifest.iat}, in the future of ${now}: set the clock`);
-  }
-}
-
-/**
- * Checks that the bundle is the app that the manifest is for: same image, and same arguments if the manifest names any.
- * @throws MANIFEST_INVALID naming both
- */
-export function checkBinding(spec: Spec, manifest: Manifest): void {
-  const { image, args } = manifest.binding;
-  const found = spec.annotations?.[imageDigestAnnotation];
-  if (image === undefined) return; // bound by other means: see requireEnforced() and decodeManifest()
-  if (found === undefined) {
-    throw invalidManifest(
-      `the manifest is bound to image "${image}", but the bundle has no annotation "${imageDigestAnnotation}": make it with "edgerun owner bundle"`,
-    );
-  }
-  if (found !== image) {
-    throw invalidManifest(
-      `the manifest is bound to image "${image}", but the bundle is of image ${quoteDigest(found)}`,
-    );
-  }
-  const asked = spec.process.args;
-  if (args !== undefined && (args.length !== asked.length || args.some((arg, index) => arg !== asked[index]))) {
-    throw invalidManifest(
-      `the manifest is bound to args ${JSON.stringify(args)}, but the bundle runs ${quote(asked.join(" "))}`,
-    );
+  if (iat > now + clockSkew) {
+    throw invalidManifest(`${name} was issued at ${iat}, in the future of ${now}: set the clock`);
   }
 }
 
-/** A digest is longer than quote() shows, and cut it would look like the one it is compared with. */
-function quoteDigest(text: string): string {
-  return text.length <= 71 ? JSON.stringify(text) : quote(text);
+function checkAudience({ site, trust }: Verifier, manifest: Manifest): void {
+  const name = describeManifest(manifest);
+  if (manifest.audience !== undefined) requireAudience(site, manifest.audience, name);
+  else if (trust.policy.audience === "required") {
+    throw invalidManifest(`${name} has no audience, and the trust policy requires one: sign it for devices or classes`);
+  }
+}
+
+/** `manifest "meter-reader-17" for "com.example.meter-reader"` */
+function describeManifest({ jti, app }: Manifest): string {
+  return `manifest ${quote(jti)} for ${quote(app.id)}`;
 }
 
 /** The error of an enrolled host that has no manifest for a bundle. */

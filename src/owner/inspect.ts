@@ -1,113 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-// `edgerun owner inspect`: what is in a signed manifest, and whether a device would take it. Node only.
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { compactVerify, decodeProtectedHeader } from "jose";
+// `edgerun owner inspect`: what is in a signed document, and whether a device would take it. Node only.
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { geteuid } from "node:process";
 import { EdgerunError } from "../errors.ts";
 import type { Json } from "../host/functions.ts";
 import { decodeManifest } from "../manifest/decode.ts";
-import { manifestType } from "../manifest/jws.ts";
+import { type DocumentType, manifestType, verifyDocument } from "../manifest/envelope.ts";
+import { revocationsType } from "../manifest/revocations.ts";
+import type { Manifest } from "../manifest/schema.ts";
+import { checkSigners } from "../manifest/signers.ts";
+import type { Site } from "../manifest/site.ts";
+import { readTrustStore, type TrustedKey, type TrustStore } from "../manifest/trust.ts";
+import { trustRootType } from "../manifest/trust_root.ts";
 import { checkValidity } from "../manifest/verify.ts";
-import { fileError, readPublicKey, readText } from "./keys.ts";
-import { currentTime } from "./sign.ts";
-import { parseStrictJson } from "./strict_json.ts";
+import { checkDocument, typeOf } from "./documents.ts";
+import { readText } from "./keys.ts";
+import { makeNodeHost } from "./node_host.ts";
+import { currentTime, parsePayload } from "./sign.ts";
+import { decodeHeader, parseToken, type Token } from "./token.ts";
 
 export type InspectOptions = {
-  /** The signed manifest. */
+  /** The signed document. */
   file: string;
-  /** A directory of public keys (*.jwk); without it the signature is not checked. */
+  /** A device's trust store: a directory of public keys, maybe with a policy, or with a trust root. Without it the
+   * signatures are not checked. */
   trustDir?: string;
   /** Seconds since the epoch; the clock's unless given. */
   now?: number;
 };
 
 export type Inspection = {
-  header: unknown;
-  payload: unknown;
-  /** The file of the key that verified it; null: not verified. */
-  verifiedBy: string | null;
+  headers: unknown[];
+  payload: Json;
+  /** What names the document in records, and in revocation lists. */
+  digest: string;
+  /** The files of the keys that verified it, one for each signature that counts; empty: not verified. */
+  verifiedBy: string[];
   /** Why a device would refuse it, one line each. */
   problems: string[];
 };
 
 /**
- * Decodes a signed manifest and collects what is wrong with it.
- * @throws EdgerunError HOST; MANIFEST_INVALID if it is no token at all
+ * Decodes a signed document and collects what is wrong with it.
+ * @throws EdgerunError HOST; MANIFEST_INVALID if it is no signed document at all
  */
 export async function inspect({ file, trustDir, now = currentTime() }: InspectOptions): Promise<Inspection> {
-  const token = (await readText(file)).trimEnd();
-  const { header, payload } = decodeToken(token, file);
+  const text = await readText(file);
+  const token = parseToken(text, file);
+  const { headers, payload } = decodeToken(token, file);
   const problems: string[] = [];
-  if (header.typ !== manifestType) problems.push(`the header's typ is not "${manifestType}"`);
-  try {
-    checkValidity(decodeManifest(payload), now);
-  } catch (error) {
-    problems.push(messageOf(error));
+  const note = <T>(check: () => T): T | undefined => {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof EdgerunError)) throw error;
+      problems.push(error.message);
+      return undefined;
+    }
+  };
+  const type = note(() => typeOf(headers[0]?.typ, file));
+  const site = makeSite(now);
+  const manifest = type === manifestType ? note(() => decodeManifest(payload)) : undefined;
+  if (type === manifestType) note(() => manifest && checkValidity(manifest, { now, isPlausible: true }));
+  else note(() => checkDocument(site.host, payload, file, now));
+  let verifiedBy: string[] = [];
+  if (trustDir !== undefined && type !== undefined) {
+    verifiedBy = note(() => verify(site, readTrustStore(site, resolve(trustDir)), text, type, manifest, now)) ?? [];
   }
-  let verifiedBy: string | null = null;
-  if (trustDir !== undefined) {
-    const key = await findVerifyingKey(token, header.kid, trustDir);
-    if ("file" in key) verifiedBy = key.file;
-    else problems.push(key.problem);
-  }
-  return { header, payload, verifiedBy, problems };
+  const digest = `sha256:${createHash("sha256").update(Buffer.from(token.payload, "base64url")).digest("hex")}`;
+  return { headers, payload, digest, verifiedBy, problems };
 }
 
 /** The result as text. What is not verified is said first, not last. */
-export function formatInspection({ header, payload, verifiedBy, problems }: Inspection): string {
+export function formatInspection({ headers, payload, digest, verifiedBy, problems }: Inspection): string {
   const trusted =
-    verifiedBy === null ? "NOT VERIFIED: anyone can have written what follows" : `verified by ${verifiedBy}`;
+    verifiedBy.length === 0
+      ? "NOT VERIFIED: anyone can have written what follows"
+      : `verified by ${verifiedBy.join(", ")}`;
   const lines = [
     `signature: ${trusted}`,
-    `header:    ${JSON.stringify(header)}`,
+    ...headers.map((header) => `header:    ${JSON.stringify(header)}`),
+    `digest:    ${digest}`,
     `payload:   ${JSON.stringify(payload, null, 2)}`,
     ...problems.map((problem) => `problem:   ${problem}`),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function decodeToken(token: string, file: string): { header: { typ?: string; kid?: string }; payload: Json } {
+/** What the code of the device needs to know; nothing is looked for below the two directories. */
+function makeSite(now: number): Site {
+  return { host: makeNodeHost(now), configRoot: "/etc/edgerun", dataRoot: "/var/lib/edgerun", uid: geteuid?.() ?? 0 };
+}
+
+/** Verifies the signatures with the code of the device, and for manifests who signed. */
+function verify(
+  site: Site,
+  trust: TrustStore,
+  text: string,
+  type: DocumentType,
+  manifest: Manifest | undefined,
+  now: number,
+): string[] {
+  const { signers } = verifyDocument(site.host, text, type, {
+    keys: keysFor(trust, type),
+    unknown: type === manifestType ? trust.policy.otherSignatures : "refuse",
+    source: trust.directory,
+  });
+  if (manifest !== undefined) checkSigners(site, trust, signers, manifest, { now, known: 0, isPlausible: true });
+  return signers.map(({ file }) => file);
+}
+
+function keysFor(trust: TrustStore, type: DocumentType): readonly TrustedKey[] {
+  if (type === revocationsType) return trust.keys.filter(({ roles }) => roles.includes("revoker"));
+  return type === trustRootType ? [] : trust.keys;
+}
+
+function decodeToken(token: Token, file: string): { headers: ReturnType<typeof decodeHeader>[]; payload: Json } {
   try {
-    const header = decodeProtectedHeader(token);
-    const payload = Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8");
-    return { header, payload: parseStrictJson(payload) as Json };
+    const text = Buffer.from(token.payload, "base64url").toString("utf8");
+    return { headers: token.signatures.map(decodeHeader), payload: parsePayload(text, file) };
   } catch (error) {
-    throw new EdgerunError("MANIFEST_INVALID", `${JSON.stringify(file)} is not a signed manifest: ${messageOf(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EdgerunError("MANIFEST_INVALID", `${JSON.stringify(file)} is not a signed document: ${reason}`);
   }
-}
-
-async function findVerifyingKey(
-  token: string,
-  kid: string | undefined,
-  directory: string,
-): Promise<{ file: string } | { problem: string }> {
-  const problem = `no key in ${JSON.stringify(directory)} has kid ${JSON.stringify(kid ?? null)}`;
-  for (const name of await listKeys(directory)) {
-    const file = join(directory, name);
-    const key = await readPublicKey(file);
-    if (key.kid !== kid) continue;
-    try {
-      await compactVerify(token, key.key, { algorithms: algorithmNames(key.algorithm) });
-      return { file };
-    } catch (error) {
-      return { problem: `the signature is not valid for ${JSON.stringify(file)}: ${messageOf(error)}` };
-    }
-  }
-  return { problem };
-}
-
-function algorithmNames(algorithm: "EdDSA" | "ES256"): string[] {
-  return algorithm === "EdDSA" ? ["EdDSA", "Ed25519"] : ["ES256"];
-}
-
-async function listKeys(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).filter((name) => name.endsWith(".jwk")).sort();
-  } catch (error) {
-    throw fileError("list", directory, error);
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,7 @@ import { bundleImage, parsePlatform } from "./bundle.ts";
 import { formatInspection, inspect } from "./inspect.ts";
 import { keygen } from "./keygen.ts";
 import type { KeyAlgorithm } from "./keys.ts";
-import { sign } from "./sign.ts";
+import { countersign, sign } from "./sign.ts";
 
 /** Where texts go: to the process's stdout and stderr, or to a test. */
 export interface Output {
@@ -45,13 +45,18 @@ function createProgram(output: Output): Command {
   program.configureOutput({ writeOut: output.stdout, writeErr: output.stderr });
   addKeygen(program, output);
   addSign(program, output);
+  addCountersign(program, output);
   addInspect(program, output);
   addBundle(program, output);
   return program;
 }
 
+const keyHelp = "the private key; with --signer, the public one";
+const signerHelp =
+  "a command that signs, for a key in hardware: gets the bytes to sign on stdin, prints the signature (raw, or DER)";
+
 function addKeygen(program: Command, output: Output): void {
-  const algorithms: KeyAlgorithm[] = ["EdDSA", "ES256"];
+  const algorithms: KeyAlgorithm[] = ["EdDSA", "ES256", "ES512"];
   program
     .command("keygen")
     .description("Make a key pair: OUT.key stays with the owner, OUT.jwk goes into each device's trust store.")
@@ -66,12 +71,27 @@ function addKeygen(program: Command, output: Output): void {
 function addSign(program: Command, output: Output): void {
   program
     .command("sign")
-    .description("Check a capability manifest as a device would, and sign it.")
-    .argument("<manifest>", "the manifest, a JSON file")
-    .requiredOption("-k, --key <file>", "the owner's private key")
-    .requiredOption("-o, --out <file>", "where the signed manifest goes")
-    .action(async (manifestFile: string, flags: { key: string; out: string }) => {
+    .description("Check a manifest, trust root or revocation list as a device would, and sign it.")
+    .argument("<document>", "the document, a JSON file")
+    .requiredOption("-k, --key <file>", keyHelp)
+    .option("--signer <command>", signerHelp)
+    .requiredOption("-o, --out <file>", "where the signed document goes")
+    .action(async (manifestFile: string, flags: { key: string; signer?: string; out: string }) => {
       const { kid, jti } = await sign({ manifestFile, ...flags });
+      output.stdout(`signed ${jti} with key ${kid}\n`);
+    });
+}
+
+function addCountersign(program: Command, output: Output): void {
+  program
+    .command("countersign")
+    .description("Add a signature to a signed document.")
+    .argument("<file>", "the signed document")
+    .requiredOption("-k, --key <file>", keyHelp)
+    .option("--signer <command>", signerHelp)
+    .requiredOption("-o, --out <file>", "where the document with all signatures goes")
+    .action(async (file: string, flags: { key: string; signer?: string; out: string }) => {
+      const { kid, jti } = await countersign({ file, ...flags });
       output.stdout(`signed ${jti} with key ${kid}\n`);
     });
 }
@@ -79,9 +99,9 @@ function addSign(program: Command, output: Output): void {
 function addInspect(program: Command, output: Output): void {
   program
     .command("inspect")
-    .description("Show a signed manifest, and why a device would refuse it; exit code 1 if it would.")
-    .argument("<file>", "the signed manifest")
-    .option("--trust <dir>", "directory of public keys (*.jwk) to verify it with")
+    .description("Show a signed document, and why a device would refuse it; exit code 1 if it would.")
+    .argument("<file>", "the signed document")
+    .option("--trust <dir>", "a device's trust store, to verify it with: public keys (*.jwk) and maybe policy.json")
     .action(async (file: string, flags: { trust?: string }) => {
       const inspection = await inspect({ file, ...(flags.trust === undefined ? {} : { trustDir: flags.trust }) });
       output.stdout(formatInspection(inspection));

@@ -1,60 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
-// `edgerun owner sign`: a manifest as a signed token. Node only.
+// `edgerun owner sign` and `countersign`: manifests, trust roots and revocation lists as signed tokens. Node only.
 import { writeFile } from "node:fs/promises";
-import { CompactSign } from "jose";
 import { EdgerunError } from "../errors.ts";
 import type { Json } from "../host/functions.ts";
-import { decodeManifest } from "../manifest/decode.ts";
-import { manifestType, maxManifestBytes } from "../manifest/jws.ts";
-import { checkValidity } from "../manifest/verify.ts";
-import { fileError, readPrivateKey, readText } from "./keys.ts";
+import type { DocumentType } from "../manifest/envelope.ts";
+import { checkDocument, typeOf } from "./documents.ts";
+import { fileError, readText } from "./keys.ts";
+import { makeNodeHost } from "./node_host.ts";
+import { openSigner, type SignerChoice } from "./signer.ts";
 import { parseStrictJson } from "./strict_json.ts";
+import { addSignature, decodeHeader, formatToken, makeToken, parseToken, type Token } from "./token.ts";
 
-export type SignOptions = {
-  /** The private key's file. */
-  key: string;
-  /** The manifest as JSON. */
+export type SignOptions = SignerChoice & {
+  /** The document as JSON. */
   manifestFile: string;
-  /** Where the signed manifest is written; replaced if it is there. */
+  /** Where the signed document is written; replaced if it is there. */
   out: string;
   /** Seconds since the epoch; the clock's unless given. */
   now?: number;
 };
 
+/** `jti`: what the document is called. */
 export type SignResult = { kid: string; jti: string; out: string; bytes: number };
 
 /**
- * Checks a manifest as a device would, and signs it.
+ * Checks a document as a device would, and signs it: the bytes of the file, so that nothing is lost or reordered.
  * @throws EdgerunError MANIFEST_INVALID with the JSON path of the first problem; HOST
  */
-export async function sign({ key: keyFile, manifestFile, out, now = currentTime() }: SignOptions): Promise<SignResult> {
-  const payload = parseManifest(await readText(manifestFile), manifestFile);
-  const manifest = decodeManifest(payload);
-  // One that is valid only later may be signed now; one that a device refuses already may not.
-  checkValidity({ ...manifest, nbf: 0 }, now);
-  const { kid, algorithm, key } = await readPrivateKey(keyFile);
-  const token = await new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
-    .setProtectedHeader({ alg: algorithm, kid, typ: manifestType })
-    .sign(key);
-  if (token.length > maxManifestBytes) {
-    throw invalid(
-      `manifest ${JSON.stringify(manifestFile)} is ${token.length} bytes signed, ${maxManifestBytes} is the most`,
-    );
+export async function sign({ manifestFile, out, now = currentTime(), ...choice }: SignOptions): Promise<SignResult> {
+  const text = await readText(manifestFile);
+  const { type, name } = checkDocument(makeNodeHost(now), parsePayload(text, manifestFile), manifestFile, now);
+  const signer = await openSigner(choice);
+  const token = await addSignature(makeToken(Buffer.from(text)), type, signer);
+  return { kid: signer.kid, jti: name, out, bytes: await writeToken(token, type, out) };
+}
+
+export type CountersignOptions = SignerChoice & {
+  /** The signed document. */
+  file: string;
+  out: string;
+  now?: number;
+};
+
+/**
+ * Adds a signature to a signed document. The signatures that are there are not judged: that is the device's business,
+ * which has the keys for it. The document is checked as for the first signature.
+ * @throws EdgerunError MANIFEST_INVALID, also if this key has signed already; HOST
+ */
+export async function countersign(options: CountersignOptions): Promise<SignResult> {
+  const { file, out, now = currentTime(), ...choice } = options;
+  const token = parseToken(await readText(file), file);
+  const headers = token.signatures.map(decodeHeader);
+  const type = typeOf(headers[0]?.typ, file);
+  const text = Buffer.from(token.payload, "base64url").toString("utf8");
+  const { type: actual, name } = checkDocument(makeNodeHost(now), parsePayload(text, file), file, now);
+  if (actual.typ !== type.typ) throw invalid(`${JSON.stringify(file)} is signed as another type than it is`);
+  const signer = await openSigner(choice);
+  if (headers.some(({ kid }) => kid === signer.kid)) {
+    throw invalid(`${JSON.stringify(file)} is signed by key "${signer.kid}" already`);
   }
+  const bytes = await writeToken(await addSignature(token, type, signer), type, out);
+  return { kid: signer.kid, jti: name, out, bytes };
+}
+
+/** Writes the token, and gives its size. */
+export async function writeToken(token: Token, { maxBytes }: DocumentType, out: string): Promise<number> {
+  const text = formatToken(token);
+  if (text.length > maxBytes) throw invalid(`the document is ${text.length} bytes signed, ${maxBytes} is the most`);
   try {
-    await writeFile(out, `${token}\n`);
+    await writeFile(out, `${text}\n`);
   } catch (error) {
     throw fileError("write", out, error);
   }
-  return { kid, jti: manifest.jti, out, bytes: token.length };
+  return text.length;
 }
 
-function parseManifest(text: string, file: string): Json {
+/** @throws EdgerunError MANIFEST_INVALID */
+export function parsePayload(text: string, file: string): Json {
   try {
     return parseStrictJson(text) as Json;
   } catch (error) {
-    if (error instanceof SyntaxError)
-      throw invalid(`manifest ${JSON.stringify(file)} is not strict JSON: ${error.message}`);
+    if (error instanceof SyntaxError) throw invalid(`${JSON.stringify(file)} is not strict JSON: ${error.message}`);
     throw error;
   }
 }

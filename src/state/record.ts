@@ -43,9 +43,9 @@ const recordSchema = {
     poststart: { list: hookSchema },
     poststop: { list: hookSchema },
     annotations: { map: "string" },
-    /** Digest of the capability manifest that it runs under, and the key that signed it; both "" without one. */
+    /** Digest of the capability manifest that it runs under ("" without one), and the keys that signed it. */
     manifestDigest: "string",
-    manifestKeyId: "string",
+    manifestKeyIds: { list: "string" },
   },
   optional: {
     /** The interface on the host that the container is connected by (src/network/link.ts). */

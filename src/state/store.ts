@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state root: one directory per container.
 //   ID/state.json   the record            ID/config.json   the effective spec, for `exec`
+//   ID/manifest.jws the signed manifest that it was created under, if any
 //   ID/start.sock   there while the container is created and not started
 // mkdir(2) of the directory is the claim to an id; flock(2) on it serialises the commands that change a container.
 // `state` and `list` take no lock and cope with a directory that vanishes under them.

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { createECDH, createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import type { Host, Json } from "../../src/host/functions.ts";
-import { manifestType } from "../../src/manifest/jws.ts";
+import { manifestType } from "../../src/manifest/envelope.ts";
 import type { TrustedKey, TrustStore } from "../../src/manifest/trust.ts";
-import { verifyManifest } from "../../src/manifest/verify.ts";
+import { type Verifier, verifyManifest } from "../../src/manifest/verify.ts";
 import { now } from "../unit/manifest_fixture.ts";
 import { mutateJson, printJson } from "./json_mutator.ts";
 import type { Random } from "./random.ts";
@@ -48,7 +48,8 @@ function makeOwners(): Owner[] {
 
 function trust(algorithm: "EdDSA" | "ES256", key: Buffer, members: string): TrustedKey {
   const kid = createHash("sha256").update(members).digest("base64url");
-  return { kid, algorithm, key: new Uint8Array(key), file: `/etc/edgerun/trust/${algorithm}.jwk` };
+  const file = `/etc/edgerun/trust/${algorithm}.jwk`;
+  return { kid, algorithm, key: new Uint8Array(key), file, roles: ["operator"] };
 }
 
 function encode(text: string): string {
@@ -56,14 +57,35 @@ function encode(text: string): string {
 }
 
 function signToken({ alg, privateKey, trusted }: Owner, payload: string, header: object = {}): string {
-  const signed = `${encode(JSON.stringify({ alg, kid: trusted.kid, typ: manifestType, ...header }))}.${encode(payload)}`;
+  const signed = `${encode(JSON.stringify({ alg, kid: trusted.kid, typ: manifestType.typ, ...header }))}.${encode(payload)}`;
   const key = alg === "ES256" ? ({ key: privateKey, dsaEncoding: "ieee-p1363" } as const) : privateKey;
   return `${signed}.${sign(alg === "ES256" ? "sha256" : null, Buffer.from(signed), key).toString("base64url")}`;
 }
 
-/** Whether one of the owners signed this, by Node's cryptography. */
-function isSigned(owners: readonly Owner[], token: string): boolean {
+/** The same document in general JSON serialization, signed by both owners. */
+function signTwice(owners: readonly Owner[], payload: string): string {
+  const signatures = owners.map((owner) => {
+    const [header = "", , signature = ""] = signToken(owner, payload).split(".");
+    return { protected: header, signature };
+  });
+  return JSON.stringify({ payload: encode(payload), signatures });
+}
+
+type Envelope = { payload: string; signatures: { protected: string; signature: string }[] };
+
+function readEnvelope(token: string): Envelope {
+  if (token.startsWith("{")) return JSON.parse(token) as Envelope;
   const [header = "", payload = "", signature = ""] = token.replace(/\n$/, "").split(".");
+  return { payload, signatures: [{ protected: header, signature }] };
+}
+
+/** Whether owners signed this, each of its signatures, by Node's cryptography. */
+function isSigned(owners: readonly Owner[], token: string): boolean {
+  const { payload, signatures } = readEnvelope(token);
+  return signatures.every(({ protected: header, signature }) => isSignedBy(owners, header, payload, signature));
+}
+
+function isSignedBy(owners: readonly Owner[], header: string, payload: string, signature: string): boolean {
   return owners.some(({ alg, privateKey }) => {
     const publicKey = createPublicKey(privateKey);
     const key = alg === "ES256" ? ({ key: publicKey, dsaEncoding: "ieee-p1363" } as const) : publicKey;
@@ -92,7 +114,11 @@ function tamper(random: Random, token: string, others: readonly string[], kids: 
       parts[index] = part.slice(0, at);
       break;
     case 4: {
-      const header: Json = { alg: random.pick(["EdDSA", "ES256", "none"]), kid: random.pick(kids), typ: manifestType };
+      const header: Json = {
+        alg: random.pick(["EdDSA", "ES256", "none"]),
+        kid: random.pick(kids),
+        typ: manifestType.typ,
+      };
       parts[0] = encode(printJson(mutateJson(random, header, [{ alg: "none", jwk: {}, crit: [], b64: false }])));
       break;
     }
@@ -126,13 +152,36 @@ function otherSignature(part: string): string {
 export function makeManifestTarget(realHost: Host): Target {
   const host = Object.assign(Object.create(realHost) as Host, { clock: () => [now, 0] });
   const owners = makeOwners();
-  const store: TrustStore = { directory: "/etc/edgerun/trust", keys: owners.map(({ trusted }) => trusted) };
+  const store: TrustStore = {
+    directory: "/etc/edgerun/trust",
+    keys: owners.map(({ trusted }) => trusted),
+    policy: {
+      operators: 1,
+      certifiers: 0,
+      otherSignatures: "refuse",
+      audience: "optional",
+      revocations: "optional",
+    },
+    epoch: 0,
+  };
+  const verifier: Verifier = {
+    // Nothing was ever accepted here, and nobody says which device it is.
+    site: { host, configRoot: "/nonexistent/etc", dataRoot: "/nonexistent/var", uid: 0 },
+    trust: store,
+    clock: { now, known: 0, isPlausible: true },
+    revocations: null,
+  };
   const manifests = realManifests();
   const kids = store.keys.map(({ kid }) => kid);
   const tokens = owners.flatMap((owner) => manifests.map((manifest) => signToken(owner, JSON.stringify(manifest))));
-  for (const token of tokens) verifyManifest(host, token, store); // those that the others are made of are good
+  tokens.push(signTwice(owners, JSON.stringify(manifests[0])));
+  for (const token of tokens) verifyManifest(verifier, token); // those that the others are made of are good
   return {
     make(random) {
+      if (random.once(5)) {
+        const envelope = JSON.parse(signTwice(owners, printJson(random.pick(manifests)))) as Json;
+        return printJson(mutateJson(random, envelope, [{ header: {}, payload: "", signatures: [] }]));
+      }
       if (random.once(3)) {
         const manifest = mutateJson(random, random.pick(manifests), manifests);
         return signToken(random.pick(owners), printJson(manifest));
@@ -142,10 +191,10 @@ export function makeManifestTarget(realHost: Host): Target {
       return token;
     },
     check(token) {
-      const verified = attempt(["MANIFEST_INVALID"], () => verifyManifest(host, token, store));
+      const verified = attempt(["MANIFEST_INVALID"], () => verifyManifest(verifier, token));
       if (verified === undefined) return;
       assert.ok(isSigned(owners, token), "accepted, but nobody signed it");
-      const payload = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+      const payload = JSON.parse(Buffer.from(readEnvelope(token).payload, "base64url").toString());
       assert.deepEqual(normalize(verified.manifest), normalize(payload));
     },
   };

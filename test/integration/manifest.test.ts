@@ -30,7 +30,7 @@ function testBoth(name: string, body: (host: HostName) => Promise<void>): void {
 
 // --- keys
 
-for (const alg of ["EdDSA", "ES256"] satisfies KeyAlgorithm[]) {
+for (const alg of ["EdDSA", "ES256", "ES512"] satisfies KeyAlgorithm[]) {
   testBoth(`${alg}: a signed manifest is accepted, one with a flipped bit is not`, async (host) => {
     const other = await EnrolledHost.make(ws, alg);
     assert.match(await other.output(host, {}, "echo running"), /^running$/);
@@ -72,7 +72,8 @@ test("the owner's commands: keygen, bundle, sign; then a device runs the image",
   mkdirSync(join(work, "etc/trust"), { recursive: true });
   copyFileSync(join(work, "owner.jwk"), join(work, "etc/trust/owner.jwk"));
   for (const host of hostNames) {
-    const flags = ["--config-root", join(work, "etc"), "run", "--manifest", join(work, "signed.jws")];
+    const roots = ["--config-root", join(work, "etc"), "--data-root", join(work, "var")];
+    const flags = [...roots, "run", "--manifest", join(work, "signed.jws")];
     const result = callHost(ws, host, [...flags, "--bundle", join(work, "bundle"), ws.newId()]);
     assert.deepEqual(result, { status: 0, signal: null, stdout: "from the image\n", stderr: "" }, host);
   }
@@ -122,7 +123,7 @@ const refused: [name: string, make: () => Promise<string>, text: RegExp][] = [
   ["an empty file", async () => "", /not a signed JWS/],
   ["a NUL byte", async () => (await token({})).replace(".", ".\0"), /manifest/],
   ["bytes that are no text", async () => "\ufffd.\ufffd.\ufffd", /manifest/],
-  ["100 KB", async () => "A".repeat(100_000), /larger than 65536 bytes/],
+  ["10 MB", async () => "A".repeat(10_000_000), /larger than 4194304 bytes/],
 ];
 
 for (const [name, make, text] of refused) {
@@ -196,7 +197,8 @@ function grantedPids(host: HostName, bundle: string, ...flags: string[]): string
 
 testBoth("a host that is not enrolled runs bundles as they are, and refuses to pretend otherwise", async (host) => {
   const configRoot = ws.newDirectory();
-  const call = (...args: string[]) => callHost(ws, host, ["--config-root", configRoot, ...args]);
+  const call = (...args: string[]) =>
+    callHost(ws, host, ["--config-root", configRoot, "--data-root", `${configRoot}/var`, ...args]);
   const enrolled = () => JSON.parse(call("features").stdout).annotations["dev.edgerun.enrolled"];
   mkdirSync(join(configRoot, "trust"));
   writeFileSync(join(configRoot, "trust/README"), "not a key");

@@ -67,7 +67,7 @@ before(() => {
 
 /** Calls edgerun on the device. */
 function call(...args: string[]): Result {
-  const flags = [...ws.globalFlags, "--config-root", owned.configRoot];
+  const flags = [...ws.globalFlags, ...owned.flags];
   return execute("nsenter", [`--net=${device.path}`, runtimePath, ...flags, ...args]);
 }
 

@@ -26,15 +26,25 @@ static int verify(const char *algorithm, const struct buffer *key, const char *m
 
 struct vector {
 	const char *source, *algorithm, *key, *message, *signature;
+	size_t step; // every so many bits are flipped: a verification with P-521 takes a while under the sanitizers
 };
 static const struct vector vectors[] = {
 	{"RFC 8037 A.4", "EdDSA", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 	 "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
-	 "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"},
+	 "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+	 1},
 	// The key is 0x04, x, y.
 	{"RFC 7515 A.3", "ES256", "BH_Nzidw9sRdQYPL7m_bS3tYBzM1e-nvE7rPbjx70VRFx_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
 	 "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
-	 "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"},
+	 "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+	 1},
+	{"RFC 7515 A.4", "ES512",
+	 "BAHpKQUPEk_GvFXH1TkzZd-d70qwwiyyV5j5NOsE48a643AaV6eRDp2BvzYxWejryxVdY0n0vbbM-KlMXFnHqsEBpAA0pkQON2dQ"
+	 "0jcf0b3CyPO3HS9O5eo0MsgVzKMVYP5dk4fsd0tVg4Yw5cu_Woy-CpHdAGTGmZofbm5n-t3t5MjI9g",
+	 "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA",
+	 "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3"
+	 "xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+	 61},
 };
 
 static void test_vector(const struct vector *vector)
@@ -43,22 +53,22 @@ static void test_vector(const struct vector *vector)
 	struct buffer key = decode(vector->key), signature = decode(vector->signature);
 	snprintf(name, sizeof name, "the signature of %s is valid", vector->source);
 	check(verify(vector->algorithm, &key, vector->message, &signature) == 1, name);
-	int refused = 0;
-	for (size_t bit = 0; bit < signature.size * 8; bit++) {
+	size_t refused = 0, flips = 0;
+	for (size_t bit = 0; bit < signature.size * 8; bit += vector->step, flips++) {
 		struct buffer flipped = signature;
 		flipped.data[bit / 8] ^= (unsigned char)(1u << bit % 8);
 		refused += verify(vector->algorithm, &key, vector->message, &flipped) == 0;
 	}
 	snprintf(name, sizeof name, "%s with any bit of the signature flipped is not", vector->source);
-	check(refused == (int)signature.size * 8, name);
-	refused = 0;
-	for (size_t bit = 0; bit < key.size * 8; bit++) {
+	check(refused == flips, name);
+	refused = flips = 0;
+	for (size_t bit = 0; bit < key.size * 8; bit += vector->step, flips++) {
 		struct buffer flipped = key;
 		flipped.data[bit / 8] ^= (unsigned char)(1u << bit % 8);
 		refused += verify(vector->algorithm, &flipped, vector->message, &signature) != 1;
 	}
 	snprintf(name, sizeof name, "%s with any bit of the key flipped is not", vector->source);
-	check(refused == (int)key.size * 8, name);
+	check(refused == flips, name);
 	snprintf(name, sizeof name, "%s with another message is not", vector->source);
 	check(verify(vector->algorithm, &key, vector->message + 1, &signature) == 0 &&
 			  verify(vector->algorithm, &key, "", &signature) == 0,
@@ -88,6 +98,11 @@ static void test_hostile_signatures(void)
 	memcpy(order.data + 32, n, 32);
 	check(verify("ES256", &key, vectors[1].message, &order) == 0, "ES256 with r = s = n is not valid");
 	check(failed_with(verify("ES256", &off, "", &zero), EINVAL), "ES256 with a key off the curve is an error");
+	struct buffer wide = {.data = {4}, .size = 133}, long_zero = {.size = 132};
+	check(failed_with(verify("ES512", &wide, "", &long_zero), EINVAL), "ES512 with a key off the curve is an error");
+	struct buffer p521 = decode(vectors[2].key);
+	check(verify("ES512", &p521, vectors[2].message, &long_zero) == 0, "ES512 with r = s = 0 is not valid");
+	check(failed_with(verify("ES512", &key, "", &long_zero), EINVAL), "ES512 with a key of P-256 is an error");
 	struct buffer compressed = key;
 	compressed.data[0] = 2;
 	check(failed_with(verify("ES256", &compressed, "", &zero), EINVAL), "ES256 with a compressed key is an error");

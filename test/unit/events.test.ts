@@ -29,7 +29,7 @@ const record = {
   poststop: [],
   annotations: {},
   manifestDigest: "",
-  manifestKeyId: "",
+  manifestKeyIds: [],
 };
 
 type Step = { after: number; ready?: number; files?: { [file: string]: string } };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a manifest may say, which bundle it is for, and when a host asks for one.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { Json } from "../../src/host/functions.ts";
 import { admitBundle } from "../../src/manifest/admit.ts";
+import { checkBinding } from "../../src/manifest/binding.ts";
 import { formatCpuList, parseCpuList } from "../../src/manifest/cpu_list.ts";
 import { decodeManifest } from "../../src/manifest/decode.ts";
-import { checkBinding } from "../../src/manifest/verify.ts";
-import type { Spec } from "../../src/spec/config.ts";
+import type { Binding } from "../../src/manifest/schema.ts";
+import type { Process, Spec } from "../../src/spec/config.ts";
 import { defaultSpec } from "../../src/spec/default.ts";
 import {
   exampleManifest,
@@ -15,13 +16,11 @@ import {
   image,
   makeDirectory,
   makeOwner,
-  makeTrust,
+  makeSite,
   now,
   signToken,
-  uid,
   writeKey,
 } from "./manifest_fixture.ts";
-import { nodeHost } from "./node_host.ts";
 
 const memory = { limitBytes: 64 * 1048576 };
 const pids = { limit: 32 };
@@ -94,60 +93,158 @@ test("CPU lists", () => {
 
 test("a manifest is for one image and, if it says so, for one command line", () => {
   const manifest = exampleManifest();
-  assert.doesNotThrow(() => checkBinding(bundle(), manifest));
-  assert.throws(
-    () => checkBinding(bundle({ annotations: {} }), manifest),
-    failure("MANIFEST_INVALID", "has no annotation"),
-  );
+  assert.doesNotThrow(() => checkBinding(bundle(), manifest, image));
+  assert.throws(() => checkBinding(bundle(), manifest, undefined), failure("MANIFEST_INVALID", "has no annotation"));
   const other = `sha256:${"cd".repeat(32)}`;
-  const otherApp = bundle({ annotations: { "dev.edgerun.image.digest": other } });
-  assert.throws(() => checkBinding(otherApp, manifest), failure("MANIFEST_INVALID", image));
-  assert.throws(() => checkBinding(otherApp, manifest), failure("MANIFEST_INVALID", other));
+  assert.throws(() => checkBinding(bundle(), manifest, other), failure("MANIFEST_INVALID", image));
+  assert.throws(() => checkBinding(bundle(), manifest, other), failure("MANIFEST_INVALID", other));
   const bound = exampleManifest({ binding: { image, args: ["sh"] } });
-  assert.doesNotThrow(() => checkBinding(bundle(), bound));
+  assert.doesNotThrow(() => checkBinding(bundle(), bound, image));
   for (const args of [["sh", "-c"], ["ash"], []]) {
     const spec = bundle({ process: { ...defaultSpec().process, args } });
-    assert.throws(() => checkBinding(spec, bound), failure("MANIFEST_INVALID", 'bound to args ["sh"]'));
+    assert.throws(() => checkBinding(spec, bound, image), failure("MANIFEST_INVALID", 'bound to args ["sh"]'));
   }
 });
 
-test("a host without a key asks for nothing; one with a key asks for a manifest: named, in the bundle, or by digest", async (t) => {
-  const host = nodeHost(now);
-  const owner = await makeOwner();
-  const manifestDirectory = makeDirectory(t);
-  const bundleDirectory = makeDirectory(t);
-  const plain = { trustDirectory: makeTrust(t), bundle: bundleDirectory, manifestDirectory, manifestFile: undefined };
-  assert.equal(admitBundle(host, bundle(), plain, uid), null);
-  const named = { ...plain, manifestFile: `${manifestDirectory}/any.jws` };
-  assert.throws(() => admitBundle(host, bundle(), named, uid), failure("MANIFEST_INVALID", "can't be verified"));
+const process = (changes: Partial<Process>) => bundle({ process: { ...defaultSpec().process, ...changes } });
 
-  const enrolled = { ...plain, trustDirectory: makeTrust(t, owner.jwk) };
-  const admit = (spec: Spec, changes: object = {}) => admitBundle(host, spec, { ...enrolled, ...changes }, uid);
+test("beginnings of the arguments: one must fit, or the exact ones", () => {
+  const manifest = exampleManifest({
+    binding: { image, args: ["/bin/app"], argsPrefixes: [["/bin/app", "--port"], ["/bin/tool"]] },
+  });
+  for (const args of [["/bin/app"], ["/bin/app", "--port"], ["/bin/app", "--port", "1"], ["/bin/tool", "x"]]) {
+    assert.doesNotThrow(() => checkBinding(process({ args }), manifest, image), args.join(" "));
+  }
+  for (const args of [["/bin/app", "-x"], ["/bin/app", "--port=1"], ["/bin/toolbox"], []]) {
+    assert.throws(
+      () => checkBinding(process({ args }), manifest, image),
+      failure("MANIFEST_INVALID", 'bound to args ["/bin/app"] or ["/bin/app","--port", ...] or ["/bin/tool", ...]'),
+    );
+  }
+});
+
+test("the user, with no other groups than are named", () => {
+  const manifest = exampleManifest({ binding: { image, user: { uid: 1000, gid: 20, additionalGids: [5] } } });
+  for (const user of [
+    { uid: 1000, gid: 20 },
+    { uid: 1000, gid: 20, additionalGids: [5] },
+  ]) {
+    assert.doesNotThrow(() => checkBinding(process({ user }), manifest, image));
+  }
+  const cases: [Process["user"], string][] = [
+    [{ uid: 0, gid: 20 }, "bound to user 1000:20, but the bundle runs as 0:20"],
+    [{ uid: 1000, gid: 0 }, "runs as 1000:0"],
+    [{ uid: 1000, gid: 20, additionalGids: [5, 6] }, "adds group 6"],
+  ];
+  for (const [user, text] of cases) {
+    assert.throws(() => checkBinding(process({ user }), manifest, image), failure("MANIFEST_INVALID", text));
+  }
+});
+
+test("the names of variables, and layers", () => {
+  const environment = exampleManifest({ binding: { image, environment: ["PATH", "LC_*"] } });
+  assert.doesNotThrow(() =>
+    checkBinding(process({ env: ["PATH=/bin", "LC_ALL=C", "LC_=", "PATH"] }), environment, image),
+  );
+  for (const name of ["LD_PRELOAD", "PATHS", "path", ""]) {
+    assert.throws(
+      () => checkBinding(process({ env: ["PATH=/bin", `${name}=x`] }), environment, image),
+      failure("MANIFEST_INVALID", `but the bundle sets ${JSON.stringify(name)}`),
+    );
+  }
+  const other = `sha256:${"cd".repeat(32)}`;
+  const layers = exampleManifest({ binding: { layers: [image, other] } });
+  const annotated = (text: string) => bundle({ annotations: { "dev.edgerun.image.layers": text } });
+  assert.doesNotThrow(() => checkBinding(annotated(`${image},${other}`), layers, undefined));
+  for (const text of [image, `${other},${image}`, ""]) {
+    assert.throws(
+      () => checkBinding(annotated(text), layers, undefined),
+      failure("MANIFEST_INVALID", "bound to layers"),
+    );
+  }
+  assert.throws(() => checkBinding(bundle(), layers, undefined), failure("MANIFEST_INVALID", "has no annotation"));
+});
+
+/** A device with the owner's key, and what it says to a bundle. */
+async function enrolled(t: TestContext) {
+  const owner = await makeOwner();
+  const site = makeSite(t, owner.jwk);
+  const bundleDirectory = makeDirectory(t);
+  const admit = (spec: Spec, manifestFile?: string) =>
+    admitBundle(site, { spec, bundle: bundleDirectory, manifestFile }, () => undefined);
+  return { owner, site, bundleDirectory, admit };
+}
+
+test("a host without a key asks for nothing", (t) => {
+  const site = makeSite(t);
+  const admit = (manifestFile: string | undefined) =>
+    admitBundle(site, { spec: bundle(), bundle: "/absent", manifestFile }, () => undefined);
+  assert.equal(admit(undefined), null);
+  assert.throws(() => admit("/any.jws"), failure("MANIFEST_INVALID", "can't be verified"));
+});
+
+test("a manifest is found by name, in an annotation, in the bundle, by the app, by the image: in this order", async (t) => {
+  const { owner, site, bundleDirectory, admit } = await enrolled(t);
+  const store = `${site.configRoot}/manifests`;
+  const byApp = bundle({ annotations: { "dev.edgerun.app": "com.example.meter-reader" } });
   assert.throws(() => admit(bundle()), failure("MANIFEST_REQUIRED", "there is no file"));
   assert.throws(() => admit(bundle({ annotations: {} })), failure("MANIFEST_REQUIRED", "--manifest"));
+  assert.throws(() => admit(byApp), failure("MANIFEST_REQUIRED", "com.example.meter-reader.jws"));
   const traversal = bundle({ annotations: { "dev.edgerun.image.digest": "sha256:../../etc/passwd" } });
   assert.throws(() => admit(traversal), failure("MANIFEST_INVALID", "is not a digest"));
-
-  const file = writeKey(manifestDirectory, `${image.slice(7)}.jws`, await signToken(owner, exampleManifest()));
-  assert.equal(admit(bundle())?.verified?.kid, owner.kid);
-  assert.equal(admit(bundle(), { manifestFile: file })?.manifest.seq, 17);
+  for (const app of ["../../etc/passwd", "a", "com.example/../x", ""]) {
+    const spec = bundle({ annotations: { "dev.edgerun.app": app } });
+    assert.throws(() => admit(spec), failure("MANIFEST_INVALID", "is no app id"), app);
+  }
+  const sign = (seq: number, binding: Binding = { image }) => signToken(owner, exampleManifest({ seq, binding }));
+  const byImage = writeKey(store, `${image.slice(7)}.jws`, await sign(1));
+  assert.equal(admit(bundle())?.manifest.seq, 1);
+  assert.equal(admit(bundle())?.verified?.signers[0]?.kid, owner.kid);
+  const annotations = { "dev.edgerun.image.digest": image, "dev.edgerun.app": "com.example.meter-reader" };
+  writeKey(store, "com.example.meter-reader.jws", await sign(2));
+  assert.equal(admit(bundle({ annotations }))?.manifest.seq, 2);
+  writeKey(bundleDirectory, "manifest.jws", await sign(3));
+  assert.equal(admit(bundle({ annotations }))?.manifest.seq, 3);
+  const inline = { ...annotations, "dev.edgerun.manifest": await sign(4) };
+  assert.equal(admit(bundle({ annotations: inline }))?.manifest.seq, 4);
+  assert.equal(admit(bundle({ annotations: inline }), byImage)?.manifest.seq, 1);
   const other = bundle({ annotations: { "dev.edgerun.image.digest": `sha256:${"cd".repeat(32)}` } });
-  assert.throws(() => admit(other, { manifestFile: file }), failure("MANIFEST_INVALID", "but the bundle is of image"));
-  writeKey(manifestDirectory, `${image.slice(7)}.jws`, "x".repeat(100_000));
-  assert.throws(() => admit(bundle()), failure("MANIFEST_INVALID", "larger than 65536 bytes"));
-  writeKey(bundleDirectory, "manifest.jws", await signToken(owner, exampleManifest({ seq: 18 })));
-  assert.equal(admit(bundle())?.manifest.seq, 18);
+  assert.throws(() => admit(other, byImage), failure("MANIFEST_INVALID", "but the bundle is of image"));
+  writeKey(store, "large.jws", "x".repeat(5_000_000));
+  assert.throws(() => admit(bundle(), `${store}/large.jws`), failure("MANIFEST_INVALID", "larger than 4194304 bytes"));
+});
+
+test("the image is known by what engines say, without an annotation of ours", async (t) => {
+  const { owner, site, admit } = await enrolled(t);
+  writeKey(`${site.configRoot}/manifests`, `${image.slice(7)}.jws`, await signToken(owner, exampleManifest()));
+  for (const name of ["io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName"]) {
+    assert.equal(admit(bundle({ annotations: { [name]: `registry.example.com/meter@${image}` } }))?.manifest.seq, 17);
+    const tag = bundle({ annotations: { [name]: "registry.example.com/meter:1" } });
+    assert.throws(() => admit(tag), failure("MANIFEST_REQUIRED", "--manifest"));
+  }
+  const id = "ab12";
+  const files: { [path: string]: string } = {
+    [`/var/lib/docker/containers/${id}/config.v2.json`]: JSON.stringify({ ID: id, Image: image }),
+  };
+  const { host } = site;
+  const docker = {
+    ...site,
+    host: { ...host, readFileIfExists: (path: string, max: number) => files[path] ?? host.readFileIfExists(path, max) },
+  };
+  const spec = bundle({ annotations: {} });
+  const admitDocker = (directory: string) =>
+    admitBundle(docker, { spec, bundle: directory, manifestFile: undefined }, () => undefined);
+  assert.equal(admitDocker(`/run/containerd/io.containerd.runtime.v2.task/moby/${id}`)?.manifest.seq, 17);
+  assert.throws(() => admitDocker(`/run/containerd/other/${id}`), failure("MANIFEST_REQUIRED", "--manifest"));
 });
 
 test("a pod sandbox starts without a manifest, with hardly a grant; an app of the same pod does not", async (t) => {
-  const owner = await makeOwner();
-  const trustDirectory = makeTrust(t, owner.jwk);
-  const paths = { trustDirectory, bundle: "/absent", manifestDirectory: "/absent", manifestFile: undefined };
+  const { admit } = await enrolled(t);
   for (const name of ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"]) {
-    const admission = admitBundle(nodeHost(now), bundle({ annotations: { [name]: "sandbox" } }), paths, uid);
+    const admission = admit(bundle({ annotations: { [name]: "sandbox" } }));
     assert.equal(admission?.verified, null);
     assert.deepEqual(Object.keys(admission?.manifest.grants ?? {}).sort(), ["cpu", "memory", "network", "pids"]);
     const app = bundle({ annotations: { [name]: "container" } });
-    assert.throws(() => admitBundle(nodeHost(now), app, paths, uid), failure("MANIFEST_REQUIRED", "signed manifest"));
+    assert.throws(() => admit(app), failure("MANIFEST_REQUIRED", "signed manifest"));
   }
 });

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A manifest, owners' keys, tokens signed by jose (not by edgerun), and trust stores in temporary directories.
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { CompactSign, type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
 import { EdgerunError, type ErrorCode } from "../../src/errors.ts";
 import type { Manifest } from "../../src/manifest/schema.ts";
+import type { Site } from "../../src/manifest/site.ts";
+import { openVerifier, type VerifiedManifest, verifyManifest } from "../../src/manifest/verify.ts";
+import type { KeyAlgorithm } from "../../src/owner/keys.ts";
+import { nodeHost } from "./node_host.ts";
 
 export const now = 1_800_000_000;
 export const image = `sha256:${"ab".repeat(32)}`;
@@ -28,9 +32,9 @@ export function exampleManifest(changes: Partial<Manifest> = {}): Manifest {
   };
 }
 
-export type Owner = { privateKey: CryptoKey; jwk: JWK; kid: string; alg: "EdDSA" | "ES256" };
+export type Owner = { privateKey: CryptoKey; jwk: JWK; kid: string; alg: KeyAlgorithm };
 
-export async function makeOwner(alg: "EdDSA" | "ES256" = "EdDSA"): Promise<Owner> {
+export async function makeOwner(alg: KeyAlgorithm = "EdDSA"): Promise<Owner> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(jwk);
@@ -54,12 +58,23 @@ export function makeDirectory(t: TestContext): string {
   return directory;
 }
 
-/** A trust store with these keys. */
-export function makeTrust(t: TestContext, ...keys: JWK[]): string {
+/** A device with these keys in its trust store. */
+export function makeSite(t: TestContext, ...keys: JWK[]): Site {
   const directory = makeDirectory(t);
-  chmodSync(directory, 0o755);
-  for (const [index, jwk] of keys.entries()) writeKey(directory, `owner${index}.jwk`, JSON.stringify(jwk));
-  return directory;
+  for (const name of ["etc", "etc/trust", "etc/manifests", "var"]) mkdirSync(join(directory, name), { mode: 0o755 });
+  const site = { host: nodeHost(now), configRoot: join(directory, "etc"), dataRoot: join(directory, "var"), uid };
+  for (const [index, jwk] of keys.entries()) {
+    writeKey(join(site.configRoot, "trust"), `owner${index}.jwk`, JSON.stringify(jwk));
+  }
+  return site;
+}
+
+/** Verifies a manifest as a device does; a warning is a failure. */
+export function verifyOn(site: Site, token: string): VerifiedManifest {
+  const warn = (message: string): never => {
+    throw new Error(`warning: ${message}`);
+  };
+  return verifyManifest(openVerifier(site, warn), token);
 }
 
 export function writeKey(directory: string, name: string, text: string, mode = 0o644): string {

@@ -334,6 +334,10 @@ const texts: { [format: string]: [good: string[], bad: string[]] } = {
       ...["192.0.2.1::", "::1.2.3", "/8", "1:2:3:4:5:6:7"],
     ],
   ],
+  app_pattern: [
+    ["*", "com.example.*", "com.*", "com.example.a"],
+    ["", "com", "*.a", "com.*.a", "com.example*", ".*"],
+  ],
   mqtt_filter: [
     ["a", "a/+/b", "a/#", "#", "/"],
     ["", "a#", "a/#/b", "a+"],

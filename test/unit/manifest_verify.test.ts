@@ -4,10 +4,16 @@ import assert from "node:assert/strict";
 import { createHmac, KeyObject, sign as signDer } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { compactVerify, importJWK } from "jose";
-import { readTrustStore } from "../../src/manifest/trust.ts";
-import { verifyManifest } from "../../src/manifest/verify.ts";
-import { exampleManifest, failure, makeOwner, makeTrust, now, type Owner, signToken, uid } from "./manifest_fixture.ts";
-import { nodeHost } from "./node_host.ts";
+import {
+  exampleManifest,
+  failure,
+  makeOwner,
+  makeSite,
+  now,
+  type Owner,
+  signToken,
+  verifyOn,
+} from "./manifest_fixture.ts";
 
 function encode(value: unknown): string {
   return Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
@@ -15,15 +21,14 @@ function encode(value: unknown): string {
 
 /** Verifies a token on a device that trusts these owners. */
 function verify(t: TestContext, token: string, ...owners: Owner[]) {
-  const host = nodeHost(now);
-  const trust = readTrustStore(host, makeTrust(t, ...owners.map((owner) => owner.jwk)), uid);
-  return verifyManifest(host, token, trust);
+  return verifyOn(makeSite(t, ...owners.map((owner) => owner.jwk)), token);
 }
 
 for (const [keyAlg, alg] of [
   ["EdDSA", "EdDSA"],
   ["EdDSA", "Ed25519"],
   ["ES256", "ES256"],
+  ["ES512", "ES512"],
 ] as const) {
   test(`a manifest signed with ${alg} is valid for jose and for the device`, async (t) => {
     const owner = await makeOwner(keyAlg);
@@ -32,7 +37,10 @@ for (const [keyAlg, alg] of [
     const { payload } = await compactVerify(token, await importJWK(owner.jwk, alg));
     const verified = verify(t, token, other, owner);
     assert.deepEqual(verified.manifest, JSON.parse(Buffer.from(payload).toString()));
-    assert.equal(verified.kid, owner.kid);
+    assert.deepEqual(
+      verified.signers.map(({ kid }) => kid),
+      [owner.kid],
+    );
     assert.match(verified.digest, /^sha256:[0-9a-f]{64}$/);
     assert.equal(verify(t, `${token}\n`, owner).digest, verified.digest);
   });
@@ -48,14 +56,13 @@ test("another owner's key: its kid is unknown, and under a trusted kid its signa
 
 test("one flipped bit anywhere refuses the manifest", async (t) => {
   const owner = await makeOwner();
-  const host = nodeHost(now);
-  const trust = readTrustStore(host, makeTrust(t, owner.jwk), uid);
+  const site = makeSite(t, owner.jwk);
   const token = await signToken(owner, exampleManifest());
-  verifyManifest(host, token, trust);
+  verifyOn(site, token);
   for (let index = 0; index < token.length; index++) {
     const flipped = String.fromCharCode(token.charCodeAt(index) ^ 1);
     const changed = `${token.slice(0, index)}${flipped}${token.slice(index + 1)}`;
-    assert.throws(() => verifyManifest(host, changed, trust), failure("MANIFEST_INVALID", "manifest"), `at ${index}`);
+    assert.throws(() => verifyOn(site, changed), failure("MANIFEST_INVALID", "manifest"), `at ${index}`);
   }
 });
 
@@ -124,18 +131,18 @@ test("a kid that is a path selects nothing, and is quoted on one line", async (t
   }
 });
 
-test("what is not a token: empty, too many parts, padding, white space, 100 KB", async (t) => {
+test("what is not a token: empty, too many parts, padding, white space, 10 MB", async (t) => {
   const owner = await makeOwner();
   const token = await signToken(owner, exampleManifest());
-  for (const text of ["", "\n", ".", "..", "a.b", `${token}.x`, "{}"]) {
+  for (const text of ["", "\n", ".", "..", "a.b", `${token}.x`]) {
     assert.throws(() => verify(t, text, owner), failure("MANIFEST_INVALID", "not a signed JWS"), JSON.stringify(text));
   }
   for (const text of [`${token}=`, `${token} `, ` ${token}`, `${token}\n\n`]) {
     assert.throws(() => verify(t, text, owner), failure("MANIFEST_INVALID", "base64url"), JSON.stringify(text));
   }
-  const large = await signToken(owner, exampleManifest({ jti: "x".repeat(75_000) }));
-  assert.ok(large.length > 100_000);
-  assert.throws(() => verify(t, large, owner), failure("MANIFEST_INVALID", "larger than 65536 bytes"));
+  const large = await signToken(owner, exampleManifest({ jti: "x".repeat(7_500_000) }));
+  assert.ok(large.length > 10_000_000);
+  assert.throws(() => verify(t, large, owner), failure("MANIFEST_INVALID", "larger than 4194304 bytes"));
 });
 
 test("a payload with a property twice, unknown properties, or another schema, though signed", async (t) => {

@@ -1,82 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host functions that manifest code uses, on Node's own crypto and fs: an implementation independent of native/core.
-import { createHash, createPublicKey, verify } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { EdgerunError } from "../../src/errors.ts";
-import type { Host, Json } from "../../src/host/functions.ts";
-import { parseStrictJson } from "../../src/owner/strict_json.ts";
+// The owner's host functions, and those that write what a device remembers.
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import type { Host } from "../../src/host/functions.ts";
+import { makeNodeHost } from "../../src/owner/node_host.ts";
 
 /** A host whose clock stands at `now` (seconds); functions that are not here throw when called. */
-export function nodeHost(now: number): Host {
-  const functions: Partial<Host> = {
-    clock: () => [now, 0],
-    listDirectory: (path) => attempt("list", path, () => readdirSync(path).sort()),
-    fileInfo: (path, followLinks) => {
-      const info = (followLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false });
-      if (info === undefined) return null;
-      const { mode, uid, gid, size, dev, ino, rdev } = info;
-      return [mode, uid, gid, size, dev, ino, (rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)];
+export function nodeHost(now: number, changes: Partial<Host> = {}): Host {
+  const writing: Partial<Host> = {
+    makeDirectories: (path, mode) => {
+      mkdirSync(path, { recursive: true, mode });
+      return undefined;
     },
-    readFile: (path, maxBytes) => attempt("read", path, () => readLimited(path, maxBytes)),
-    readFileIfExists: (path, maxBytes) => {
-      if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
-      return attempt("read", path, () => readLimited(path, maxBytes));
-    },
-    parseJson: (text, label) => {
-      try {
-        return withoutPrototypes(parseStrictJson(text) as Json);
-      } catch (error) {
-        throw new EdgerunError("HOST", `${label}: ${(error as Error).message}`, { errno: "EINVAL" });
-      }
-    },
-    sha256: (data) => createHash("sha256").update(data).digest("hex"),
-    base64UrlDecode: (text) => {
-      const bytes = Buffer.from(text, "base64url");
-      // Node skips what is not base64url; a text that does not come back is not canonical.
-      if (bytes.toString("base64url") !== text) throw new EdgerunError("HOST", "not base64url", { errno: "EINVAL" });
-      return new Uint8Array(bytes);
-    },
-    bytesToText: (data) => {
-      try {
-        return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
-      } catch {
-        throw new EdgerunError("HOST", "not UTF-8", { errno: "EILSEQ" });
-      }
-    },
-    textToBytes: (text) => new TextEncoder().encode(text),
-    verifySignature: (algorithm, key, message, signature) => {
-      const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
-      const jwk =
-        algorithm === "EdDSA"
-          ? { kty: "OKP", crv: "Ed25519", x: encode(key) }
-          : { kty: "EC", crv: "P-256", x: encode(key.subarray(1, 33)), y: encode(key.subarray(33)) };
-      const publicKey = createPublicKey({ key: jwk, format: "jwk" });
-      if (algorithm === "EdDSA") return verify(null, message, publicKey, signature) ? 1 : 0;
-      return verify("sha256", message, { key: publicKey, dsaEncoding: "ieee-p1363" }, signature) ? 1 : 0;
+    openDirectory: (path) => openSync(path, "r"),
+    closeFd: (fd) => closeSync(fd) as undefined,
+    lock: () => 1, // one process, and nothing in it waits
+    replaceFile: (path, text, mode) => {
+      writeFileSync(`${path}.tmp`, text, { mode });
+      return renameSync(`${path}.tmp`, path) as undefined;
     },
   };
-  return functions as Host;
-}
-
-function attempt<T>(operation: string, path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof EdgerunError) throw error;
-    const errno = (error as NodeJS.ErrnoException).code;
-    throw new EdgerunError("HOST", `cannot ${operation} "${path}": ${errno}`, { errno });
-  }
-}
-
-function readLimited(path: string, maxBytes: number): string {
-  const data = readFileSync(path);
-  if (data.length > maxBytes) throw new EdgerunError("HOST", `cannot read "${path}": EFBIG`, { errno: "EFBIG" });
-  return data.toString("utf8");
-}
-
-function withoutPrototypes(value: Json): Json {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(withoutPrototypes);
-  const entries = Object.entries(value).map(([name, item]) => [name, withoutPrototypes(item)] as const);
-  return Object.assign(Object.create(null), Object.fromEntries(entries));
+  return { ...makeNodeHost(now), ...writing, ...changes };
 }

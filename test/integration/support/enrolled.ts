@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configuration directory with an owner's key, and containers that start under manifests which that owner signed.
-// /etc/edgerun is never touched: everything goes by --config-root.
+// /etc/edgerun is never touched: everything goes by --config-root and --data-root.
 
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { imageDigestAnnotation } from "../../../src/manifest/binding.ts";
 import type { Grants, Manifest } from "../../../src/manifest/schema.ts";
-import { imageDigestAnnotation } from "../../../src/manifest/verify.ts";
 import { keygen } from "../../../src/owner/keygen.ts";
 import type { KeyAlgorithm } from "../../../src/owner/keys.ts";
 import { sign } from "../../../src/owner/sign.ts";
@@ -26,7 +26,9 @@ export function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** A manifest that is valid now, for the bundles of useEnrolled(). */
+let made = 0;
+
+/** A manifest that is valid now, for the bundles of useEnrolled(): each for an app of its own, so none is older than another. */
 export function makeManifest(changes: Partial<Manifest> = {}): Manifest {
   return {
     schema: "edgerun/capability/v1",
@@ -35,7 +37,7 @@ export function makeManifest(changes: Partial<Manifest> = {}): Manifest {
     seq: 17,
     iat: now() - 10,
     exp: now() + 3600,
-    app: { id: "com.example.meter-reader", version: "1.2.3" },
+    app: { id: `com.example.meter-reader-${++made}`, version: "1.2.3" },
     binding: { image },
     grants: leastGrants,
     ...changes,
@@ -49,6 +51,8 @@ export function annotate(config: Config): void {
 export class EnrolledHost {
   readonly ws: Workspace;
   readonly configRoot: string;
+  /** What this host remembers of manifests. */
+  readonly dataRoot: string;
   /** Path of the owner's key pair, without suffix. */
   readonly key: string;
   readonly kid: string;
@@ -56,6 +60,7 @@ export class EnrolledHost {
   constructor(ws: Workspace, configRoot: string, key: string, kid: string) {
     this.ws = ws;
     this.configRoot = configRoot;
+    this.dataRoot = `${configRoot}/var`;
     this.key = key;
     this.kid = kid;
   }
@@ -72,6 +77,11 @@ export class EnrolledHost {
     copyFileSync(publicFile, enrolled);
     chmodSync(enrolled, 0o644);
     return new EnrolledHost(ws, configRoot, publicFile.slice(0, -".jwk".length), kid);
+  }
+
+  /** The global flags for this configuration. */
+  get flags(): string[] {
+    return ["--config-root", this.configRoot, "--data-root", this.dataRoot];
   }
 
   /** Signs a manifest as the owner does; returns the token's file. */
@@ -100,7 +110,7 @@ export class EnrolledHost {
 
   /** Calls edgerun with this configuration. */
   call(host: HostName, args: readonly string[], options?: Options): Result {
-    return callHost(this.ws, host, ["--config-root", this.configRoot, ...args], options);
+    return callHost(this.ws, host, [...this.flags, ...args], options);
   }
 
   /** A bundle of the image. */
