@@ -167,8 +167,11 @@ int er_launch_init(const union er_arg *args, struct er_result *result, struct er
 	};
 	int pidfd = -1;
 	pid_t pid = clone_child(&child, clone_flags, &pidfd);
-	if (pid < 0)
-		return er_fail(error, errno, "clone the container's process (namespaces 0x%x)", (unsigned)clone_flags);
+	if (pid < 0) {
+		const char *hint = errno == ENOSPC ? ": a limit in /proc/sys/user is reached"
+			: errno == EINVAL ? ": this kernel lacks one of them" : "";
+		return er_fail(error, errno, "clone the container's process: linux.namespaces 0x%x%s", (unsigned)clone_flags, hint);
+	}
 	if (child.error != 0) {
 		close(pidfd);
 		waitpid(pid, NULL, 0);

@@ -107,7 +107,7 @@ int sys_set_gid(uint32_t gid);
 int sys_set_uid(uint32_t uid);
 
 // carried out by operation, in the file that the operation's group is named after
-void do_join_namespace(const struct op_join_namespace *op);
+void do_join_namespaces(const struct op_join_namespaces *op);
 void do_join_cgroup(const struct op_join_cgroup *op);
 _Noreturn void do_receive_plan(void);
 void do_unshare(const struct op_unshare *op);

@@ -41,8 +41,8 @@ static void carry_out(const struct operation *op)
 	case OP_WAIT_GO:
 		init.host_pid = (pid_t)await_message(MESSAGE_GO);
 		return;
-	case OP_JOIN_NAMESPACE:
-		return do_join_namespace(op->fields);
+	case OP_JOIN_NAMESPACES:
+		return do_join_namespaces(op->fields);
 	case OP_UNSHARE:
 		return do_unshare(op->fields);
 	case OP_RECEIVE_PLAN:

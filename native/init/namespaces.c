@@ -4,19 +4,61 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void do_join_namespace(const struct op_join_namespace *op)
+static const struct {
+	uint32_t type;
+	const char *name, *file;
+} namespace_types[] = {{CLONE_NEWPID, "pid", "pid"}, {CLONE_NEWNET, "network", "net"}, {CLONE_NEWNS, "mount", "mnt"},
+	{CLONE_NEWIPC, "ipc", "ipc"}, {CLONE_NEWUTS, "uts", "uts"}, {CLONE_NEWUSER, "user", "user"},
+	{CLONE_NEWCGROUP, "cgroup", "cgroup"}, {CLONE_NEWTIME, "time", "time"}};
+#define NAMESPACE_TYPES (sizeof namespace_types / sizeof *namespace_types)
+
+static const char *namespace_name(uint32_t type)
 {
-	int fd = open(op->source, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		fail(errno, "open namespace \"%s\"", op->source);
-	if (setns(fd, (int)op->type) != 0)
-		fail(errno, "join namespace \"%s\"", op->source);
-	close(fd);
+	for (size_t i = 0; i < NAMESPACE_TYPES; i++)
+		if (namespace_types[i].type == type)
+			return namespace_types[i].name;
+	return "unknown";
+}
+
+/** 1 if joined; 0 where it isn't permitted, but may be later. */
+static int join_namespace(int fd, uint32_t type, const char *source, int may_be_later)
+{
+	if (setns(fd, (int)type) == 0)
+		return 1;
+	if (errno == EPERM && may_be_later)
+		return 0;
+	if (errno == EINVAL)
+		fail(errno, "\"%s\" is not a %s namespace", source, namespace_name(type));
+	fail(errno, "join %s namespace \"%s\"", namespace_name(type), source);
+}
+
+void do_join_namespaces(const struct op_join_namespaces *op)
+{
+	int fds[NAMESPACE_TYPES];
+	uint32_t count = op->types.count;
+	if (count > NAMESPACE_TYPES || count != op->sources.count)
+		fail(EINVAL, "join %u namespaces", count);
+	// All of them first: in another mount namespace their paths mean something else.
+	for (uint32_t i = 0; i < count; i++)
+		if ((fds[i] = open(op->sources.items[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)
+			fail(errno, "open namespace \"%s\"", op->sources.items[i]);
+	int joins_user = 0;
+	for (uint32_t i = 0; i < count; i++)
+		joins_user |= op->types.items[i] == CLONE_NEWUSER;
+	for (int turn = 0; turn <= joins_user; turn++)
+		for (uint32_t i = 0; i < count; i++) {
+			int is_user = op->types.items[i] == CLONE_NEWUSER;
+			if (fds[i] < 0 || !join_namespace(fds[i], op->types.items[i], op->sources.items[i], turn == 0 && joins_user && !is_user))
+				continue;
+			close(fds[i]);
+			fds[i] = -1;
+		}
 }
 
 /**
@@ -37,10 +79,27 @@ void do_join_cgroup(const struct op_join_cgroup *op)
 	close(directory_fd);
 }
 
+/** What the kernel's answer to a whole set of flags means: which of them it has not. */
+static void explain_unshare(uint32_t flags, int error)
+{
+	int proc_fd = open_host_proc();
+	for (size_t i = 0; i < NAMESPACE_TYPES; i++) {
+		if (!(flags & namespace_types[i].type))
+			continue;
+		char path[32];
+		snprintf(path, sizeof path, "self/ns/%s", namespace_types[i].file);
+		if (error == EINVAL && faccessat(proc_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+			fail(0, "linux.namespaces: this kernel has no %s namespaces", namespace_types[i].name);
+	}
+	if (error == ENOSPC)
+		fail(error, "make namespaces 0x%x: a limit in /proc/sys/user is reached", flags);
+	fail(error, "make namespaces 0x%x", flags);
+}
+
 void do_unshare(const struct op_unshare *op)
 {
 	if (unshare((int)op->flags) != 0)
-		fail(errno, "unshare namespaces 0x%x", op->flags);
+		explain_unshare(op->flags, errno);
 }
 
 void do_time_offsets(const struct op_time_offsets *op)

@@ -109,6 +109,9 @@ function formatField(op: string, field: string, kind: string, value: unknown): s
   if (kind === "str") return quote(value as string);
   if (kind === "blob") return `${(value as Uint8Array).length} bytes`;
   if (kind === "strs") return formatList(value as string[]);
+  if (op === "join_namespaces" && field === "types") {
+    return `[${(value as number[]).map((type) => formatFlags(type, cloneFlags)).join(" ")}]`;
+  }
   if (kind === "u32s") return `[${(value as number[]).join(" ")}]`;
   const number = value as number;
   if (op === "set_capabilities" || op === "limit_capability_bounds") return formatCapabilities(number);
@@ -119,7 +122,7 @@ function formatField(op: string, field: string, kind: string, value: unknown): s
   }
   if (field === "superFlags") return formatFlags(number, superFlags);
   if (field === "propagation" || op === "set_propagation") return formatFlags(number, propagationNames);
-  if (op === "unshare" || op === "fork" || op === "join_namespace") return formatFlags(number, cloneFlags);
+  if (op === "unshare" || op === "fork") return formatFlags(number, cloneFlags);
   if (field === "type") return number === kernel.S_IFIFO ? "p" : number === kernel.S_IFBLK ? "b" : "c";
   // The kernel's nice value is a signed number in an unsigned field.
   return field === "nice" ? `${number | 0}` : `${number}`;

@@ -24,7 +24,6 @@ import {
   planEntry,
   planIdMaps,
   planLateEntry,
-  planTimeOffsets,
 } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath } from "./paths.ts";
@@ -109,7 +108,6 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     // Beside the host side, which plans what follows and writes the record (planLaunchEntry()).
     ...planEntry(namespaces),
     ...planAnnouncement(process.rlimits ?? []),
-    ...planTimeOffsets(linux),
     ...planRoot(spec, rootfs, ownMounts, options),
     { op: "wait_go" },
     ...(inUserNamespace ? [...lateEntry, ...receiveSources] : []),

@@ -46,6 +46,8 @@ export type Namespaces = {
   joined: number;
   /** In the order in which they are joined. */
   joins: { type: NamespaceType; source: string }[];
+  /** For /proc/self/timens_offsets; empty: none. */
+  timeOffsets: string;
 };
 
 /** Does the container have a namespace of this type that is not the runtime's? */
@@ -53,13 +55,12 @@ export function hasNamespace(namespaces: Namespaces, flag: number): boolean {
   return ((namespaces.created | namespaces.joined) & flag) !== 0;
 }
 
-// The user namespace comes first: it is what gives the right to join those that it owns. The mount namespace comes
-// last: after it, paths of the runtime's /proc no longer mean the same.
-const joinOrder: readonly NamespaceType[] = ["user", "network", "ipc", "uts", "cgroup", "pid", "time", "mount"];
+// The user namespace comes last: in it we may no longer join what the host's root may.
+const joinOrder: readonly NamespaceType[] = ["network", "ipc", "uts", "cgroup", "pid", "time", "mount", "user"];
 
 /** Reads linux.namespaces. */
 export function computeNamespaces(linux: Linux): Namespaces {
-  const namespaces: Namespaces = { created: 0, joined: 0, joins: [] };
+  const namespaces: Namespaces = { created: 0, joined: 0, joins: [], timeOffsets: formatTimeOffsets(linux) };
   for (const { type, path } of linux.namespaces ?? []) {
     if (path === undefined) namespaces.created |= namespaceFlag(type);
     else namespaces.joined |= namespaceFlag(type);
@@ -71,6 +72,12 @@ export function computeNamespaces(linux: Linux): Namespaces {
   return namespaces;
 }
 
+function formatTimeOffsets(linux: Linux): string {
+  return Object.entries(linux.timeOffsets ?? {})
+    .map(([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0n} ${nanosecs ?? 0}`)
+    .join("\n");
+}
+
 /** Entering every namespace of a running container (exec): all that it does not share with the runtime. */
 export function computeRunningNamespaces(linux: Linux, initPid: number): Namespaces {
   const own = computeNamespaces(linux);
@@ -78,7 +85,7 @@ export function computeRunningNamespaces(linux: Linux, initPid: number): Namespa
   const joins = joinOrder
     .filter((type) => (all & namespaceFlag(type)) !== 0)
     .map((type) => ({ type, source: `/proc/${initPid}/ns/${procName(type)}` }));
-  return { created: 0, joined: all, joins };
+  return { created: 0, joined: all, joins, timeOffsets: "" };
 }
 
 function procName(type: NamespaceType): string {
@@ -88,28 +95,40 @@ function procName(type: NamespaceType): string {
 
 /**
  * The flags for clone(2) of the new process. A process can't enter a new pid namespace, only be born in it; a new user
- * namespace must own all the others. With a user namespace to join, the pid namespace must be made below that one, so
- * it comes from the fork in planEntry().
+ * namespace must own all the others. Where something comes before these two, they are made by planEntry():
+ * - the namespaces of others, which are the host's, must be joined before the user namespace is made;
+ * - the pid namespace must be made below a user namespace that is joined;
+ * - a process can't enter a new time namespace either (before Linux 6.1 not even by execve(2)).
  */
 export function computeCloneFlags({ created, joined }: Namespaces): number {
-  const atClone = (joined & CLONE_NEWUSER) !== 0 ? CLONE_NEWUSER : CLONE_NEWUSER | CLONE_NEWPID;
+  let atClone = CLONE_NEWUSER | CLONE_NEWPID;
+  if (joined !== 0 && (created & CLONE_NEWUSER) !== 0) atClone = 0;
+  if ((joined & CLONE_NEWUSER) !== 0 || (created & CLONE_NEWTIME) !== 0) atClone &= ~CLONE_NEWPID;
   return created & atClone;
 }
 
 /**
- * The first operations: join, fork where a pid namespace is entered that way, unshare. None of it needs the host side,
- * so it runs while the host side makes cgroups.
+ * The first operations: join, unshare what a fork must come after, fork, unshare the rest. None of it needs the host
+ * side, so it runs while the host side makes cgroups.
  */
 export function planEntry(namespaces: Namespaces): Operation[] {
-  const { created, joined, joins } = namespaces;
-  const operations: Operation[] = joins.map(({ type, source }) => ({
-    op: "join_namespace",
-    type: namespaceFlag(type),
-    source,
-  }));
-  const atFork = created & CLONE_NEWPID & ~computeCloneFlags(namespaces);
-  if ((joined & CLONE_NEWPID) !== 0 || atFork !== 0) operations.push({ op: "fork", flags: atFork });
-  const flags = created & ~(CLONE_NEWPID | CLONE_NEWUSER | computeLateFlags(namespaces));
+  const { created, joined, joins, timeOffsets } = namespaces;
+  const operations: Operation[] = [];
+  if (joins.length > 0) {
+    operations.push({
+      op: "join_namespaces",
+      types: joins.map(({ type }) => namespaceFlag(type)),
+      sources: joins.map(({ source }) => source),
+    });
+  }
+  const left = created & ~computeCloneFlags(namespaces);
+  // The host side writes the id maps of a process that is there when it hears of the fork.
+  const beforeFork = left & (CLONE_NEWUSER | CLONE_NEWTIME);
+  if (beforeFork !== 0) operations.push({ op: "unshare", flags: beforeFork });
+  if (timeOffsets !== "") operations.push({ op: "time_offsets", text: timeOffsets });
+  const atFork = left & CLONE_NEWPID;
+  if (beforeFork !== 0 || (joined & CLONE_NEWPID) !== 0 || atFork !== 0) operations.push({ op: "fork", flags: atFork });
+  const flags = left & ~(beforeFork | atFork | computeLateFlags(namespaces));
   if (flags !== 0) operations.push({ op: "unshare", flags });
   if ((created & CLONE_NEWNET) !== 0) operations.push({ op: "bring_loopback_up" });
   return operations;
@@ -134,14 +153,6 @@ export function planLateEntry(namespaces: Namespaces): Operation[] {
 function computeLateFlags(namespaces: Namespaces): number {
   const late = hasNamespace(namespaces, CLONE_NEWUSER) ? CLONE_NEWCGROUP | CLONE_NEWIPC : CLONE_NEWCGROUP;
   return namespaces.created & late;
-}
-
-/** linux.timeOffsets, written before the first process is in the new time namespace. */
-export function planTimeOffsets(linux: Linux): Operation[] {
-  const lines = Object.entries(linux.timeOffsets ?? {}).map(
-    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0n} ${nanosecs ?? 0}`,
-  );
-  return lines.length === 0 ? [] : [{ op: "time_offsets", text: lines.join("\n") }];
 }
 
 /**

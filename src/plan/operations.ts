@@ -11,10 +11,10 @@
 export const operations = {
   // --- namespaces and the handshake
   wait_go: { code: 1, fields: {}, doc: "Wait until the record is on disk and the id maps are written." },
-  join_namespace: {
+  join_namespaces: {
     code: 2,
-    fields: { type: "u32", source: "str" },
-    doc: "setns(2) into the namespace file; the file's type must be `type` (CLONE_NEW*).",
+    fields: { types: "u32s", sources: "strs" },
+    doc: "setns(2) into each namespace file, which must be of its type (CLONE_NEW*). All are opened first. Those that we may not join before the user namespace, which may be what gives the right, are joined after it.",
   },
   unshare: { code: 3, fields: { flags: "u32" }, doc: "unshare(2): new namespaces." },
   receive_plan: {

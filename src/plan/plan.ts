@@ -74,7 +74,7 @@ export type SeccompPlan = {
 
 export type LaunchPlan = {
   version: 1;
-  /** CLONE_NEW* flags for the new process itself; the other namespaces come from `unshare` and `join_namespace`. */
+  /** CLONE_NEW* flags for the new process itself; the other namespaces come from `unshare` and `join_namespaces`. */
   cloneFlags: number;
   preserveFds: number;
   cgroups: CgroupPlan[];

@@ -8,6 +8,7 @@ import type { Spec } from "../../src/spec/config.ts";
 import { decodeSpec } from "../../src/spec/decode.ts";
 import { launch, pick, smallSpec, v1Facts } from "./plan_fixture.ts";
 
+const NEWTIME = 0x80;
 const NEWNS = 0x20000;
 const NEWUTS = 0x4000000;
 const NEWIPC = 0x8000000;
@@ -15,6 +16,7 @@ const NEWUSER = 0x10000000;
 const NEWPID = 0x20000000;
 const NEWNET = 0x40000000;
 
+const names = (plan: { operations: { op: string }[] }) => plan.operations.map(({ op }) => op);
 const mappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
 const maps = { uidMappings: mappings, gidMappings: mappings };
 
@@ -43,7 +45,7 @@ test("the root is opened before the rights of the host's root are given up, moun
   );
 });
 
-test("joined namespaces: user first, mount last, a fork into the pid namespace, nothing at clone", () => {
+test("joined namespaces: the user namespace last, a fork into the pid namespace, nothing at clone", () => {
   const namespaces = [
     { type: "mount", path: "/ns/mnt" },
     { type: "pid", path: "/ns/pid" },
@@ -53,11 +55,14 @@ test("joined namespaces: user first, mount last, a fork into the pid namespace, 
   const plan = launch(smallSpec({ linux: { namespaces } }));
   assert.equal(plan.cloneFlags, 0);
   assert.equal(plan.idMaps, null);
-  assert.deepEqual(
-    pick(plan, "join_namespace").map(({ source }) => source),
-    ["/ns/user", "/ns/net", "/ns/pid", "/ns/mnt"],
-  );
-  assert.equal(plan.operations[4]?.op, "fork");
+  assert.deepEqual(pick(plan, "join_namespaces"), [
+    {
+      op: "join_namespaces",
+      types: [NEWNET, NEWPID, NEWNS, NEWUSER],
+      sources: ["/ns/net", "/ns/pid", "/ns/mnt", "/ns/user"],
+    },
+  ]);
+  assert.deepEqual(names(plan).slice(0, 2), ["join_namespaces", "fork"]);
   assert.equal(pick(plan, "unshare").length, 0);
   assert.equal(pick(plan, "bring_loopback_up").length, 0);
 });
@@ -67,6 +72,36 @@ test("a new pid namespace below a joined user namespace is made by the fork", ()
   const plan = launch(smallSpec({ linux: { namespaces } }));
   assert.equal(plan.cloneFlags, 0);
   assert.equal(pick(plan, "fork")[0]?.flags, NEWPID);
+});
+
+test("a new user namespace comes after what is joined, and a fork after it, for the id maps", () => {
+  for (const [pid, flags] of [
+    [[{ type: "pid" }], NEWPID],
+    [[], 0],
+  ] as const) {
+    const namespaces = [{ type: "user" }, { type: "network", path: "/ns/net" }, { type: "mount" }, ...pid];
+    const plan = launch(smallSpec({ linux: { namespaces, ...maps } }));
+    assert.equal(plan.cloneFlags, 0);
+    assert.deepEqual(names(plan).slice(0, 4), ["join_namespaces", "unshare", "fork", "unshare"]);
+    assert.deepEqual(
+      pick(plan, "unshare").map((one) => one.flags),
+      [NEWUSER, NEWNS],
+    );
+    assert.equal(pick(plan, "fork")[0]?.flags, flags);
+    assert.notEqual(plan.idMaps, null);
+  }
+});
+
+test("a new time namespace is entered by a fork, after its offsets are set", () => {
+  const timeOffsets = { monotonic: { secs: -5, nanosecs: 7 }, boottime: { secs: 3 } };
+  const namespaces = [{ type: "pid" }, { type: "time" }, { type: "mount" }];
+  const plan = launch(smallSpec({ linux: { namespaces, timeOffsets } }));
+  assert.equal(plan.cloneFlags, 0);
+  assert.deepEqual(names(plan).slice(0, 4), ["unshare", "time_offsets", "fork", "unshare"]);
+  assert.equal(pick(plan, "time_offsets")[0]?.text, "monotonic -5 7\nboottime 3 0");
+  assert.deepEqual([pick(plan, "unshare")[0]?.flags, pick(plan, "fork")[0]?.flags], [NEWTIME, NEWPID]);
+  const inUser = launch(smallSpec({ linux: { namespaces: [...namespaces, { type: "user" }], ...maps } }));
+  assert.equal(inUser.cloneFlags, NEWUSER);
 });
 
 test("devices: nodes, or the host's nodes in a user namespace; config.json's instead of the default", () => {
@@ -223,10 +258,11 @@ test("exec joins what the container does not share, through the host's procfs", 
     facts: v1Facts(),
     options: { noNewKeyring: true, preserveFds: 2 },
   });
-  assert.deepEqual(
-    pick(plan, "join_namespace").map(({ source }) => source),
-    ["/proc/99/ns/net", "/proc/99/ns/pid", "/proc/99/ns/mnt"],
-  );
+  assert.deepEqual(pick(plan, "join_namespaces")[0]?.sources, [
+    "/proc/99/ns/net",
+    "/proc/99/ns/pid",
+    "/proc/99/ns/mnt",
+  ]);
   assert.deepEqual(plan.cgroups, []);
   assert.deepEqual(plan.operations[0], { op: "join_cgroup", source: "/sys/fs/cgroup/pids/meter-7" });
   assert.equal(pick(plan, "open_terminal")[0]?.console, 0);
