@@ -93,7 +93,7 @@ DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"
 
 # One module per part of the program (src/lifecycle/parts.ts); what parts share is in chunks, which they import.
 PARTS := src/entry_device.ts launch=src/lifecycle/launch_part.ts authority=src/lifecycle/authority.ts network=src/lifecycle/network.ts report=src/lifecycle/plan.ts \
-  commands=src/cli/rare_commands.ts rare=src/lifecycle/rare_part.ts
+  commands=src/cli/rare_commands.ts rare=src/lifecycle/rare_part.ts special=src/lifecycle/special_part.ts
 
 build/brain/stamp: $(TYPESCRIPT) $(GENERATED)
 	rm -rf $(@D)

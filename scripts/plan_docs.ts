@@ -69,6 +69,7 @@ export function planSchema(): JsonSchema {
           mapRecursively: { type: "boolean" },
         }),
       ),
+      interfaces: list(record({ name: text, newName: text })),
       oomScoreAdj: { oneOf: [{ type: "null" }, integer] },
       resourceLimits: list(
         record({ type: text, resource: integer, soft: { $ref: "#/$defs/U64" }, hard: { $ref: "#/$defs/U64" } }),

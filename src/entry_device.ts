@@ -16,6 +16,7 @@ function loadParts(loadModule: LoadModule): Parts {
     commands: () => loadModule("commands") as ReturnType<Parts["commands"]>,
     rare: () => loadModule("rare") as ReturnType<Parts["rare"]>,
     network: () => loadModule("network") as ReturnType<Parts["network"]>,
+    special: () => loadModule("special") as ReturnType<Parts["special"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };
 }

@@ -10,6 +10,7 @@ import * as launch from "./lifecycle/launch_part.ts";
 import * as network from "./lifecycle/network.ts";
 import * as report from "./lifecycle/plan.ts";
 import * as rare from "./lifecycle/rare_part.ts";
+import * as special from "./lifecycle/special_part.ts";
 import type { Program } from "./main.ts";
 
 export { main } from "./main.ts";
@@ -30,6 +31,7 @@ export const program: Program = {
     commands: () => commands,
     rare: () => rare,
     network: () => network,
+    special: () => special,
     report: () => report,
   }),
   commands: () => commands,

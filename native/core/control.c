@@ -32,6 +32,8 @@ static const char *message_name(uint32_t kind)
 		return "listener";
 	case MESSAGE_OPEN_SOURCES:
 		return "open_sources";
+	case MESSAGE_INTERFACES:
+		return "interfaces";
 	}
 	return "unknown";
 }

@@ -79,6 +79,12 @@ _Noreturn void do_receive_plan(void)
 	carry_out_plan();
 }
 
+void do_host_interfaces(void)
+{
+	send_message(MESSAGE_INTERFACES, 0, -1);
+	await_message(MESSAGE_INTERFACES_MOVED);
+}
+
 void do_host_hooks(void)
 {
 	send_message(MESSAGE_HOOKS, 0, -1);

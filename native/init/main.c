@@ -90,6 +90,8 @@ static void carry_out(const struct operation *op)
 		return do_readonly_path(op->fields);
 	case OP_OPEN_TERMINAL:
 		return do_open_terminal(op->fields);
+	case OP_HOST_INTERFACES:
+		return do_host_interfaces();
 	case OP_HOST_HOOKS:
 		return do_host_hooks();
 	case OP_RUN_HOOK:

@@ -38,8 +38,8 @@ export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFl
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: false },
-      mountExtensions: { idmap: { enabled: false } },
-      netDevices: { enabled: false },
+      mountExtensions: { idmap: { enabled: true } },
+      netDevices: { enabled: true },
     },
     annotations: annotations(build, enrolled),
   };

@@ -174,6 +174,11 @@ export const hostFunctions = {
   },
 
   // --- networks
+  openNamespace: {
+    args: ["path:str"],
+    result: "int",
+    doc: "A descriptor of a namespace file (nsfs), which keeps the namespace alive; EINVAL for any other file.",
+  },
   netlinkExchange: {
     args: ["namespace:str", "protocol:int", "messages:bytes", "labels:strs"],
     result: "bytes",

@@ -34,6 +34,7 @@ import {
   sendPlan,
   tellInit,
 } from "./init.ts";
+import type { MovedInterfaces } from "./interfaces.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
 import { sendListener } from "./seccomp_agent.ts";
@@ -46,6 +47,8 @@ export type Created = {
   init: InitProcess;
   /** The terminal's master for a foreground `run`; -1 where there is none, or where its owner has it. */
   terminalFd: number;
+  /** Network interfaces that go back if the creation fails. */
+  moved?: MovedInterfaces;
 };
 
 /** `create`: leaves the container waiting for `start`. */
@@ -113,6 +116,7 @@ export function createContainer(
     }
     writePidFile(host, options.pidFile, created.init.pid);
     sendPidfd(host, options.pidfdSocket, created.init.pidfd, "standard");
+    created.moved?.keep();
     return created;
   } catch (error) {
     undoCreate(context, created);
@@ -151,6 +155,9 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
       runHooks(host, "createRuntime", plan.hooks.createRuntime, hookState(record, "creating"));
     },
     handSources: () => handSources(host, init, plan),
+    moveInterfaces: () => {
+      created.moved = context.lifecycle.special().moveInterfaces(host, plan.interfaces, init.pid);
+    },
     takeTerminal: (masterFd) => {
       created.terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
     },
@@ -275,9 +282,10 @@ export function writePidFile(host: Host, path: string | undefined, pid: number):
 }
 
 /** Takes everything back that a failed creation did. Its own failures must not hide the first one. */
-function undoCreate(context: Context, { directory, record, init }: Created): void {
+function undoCreate(context: Context, { directory, record, init, moved }: Created): void {
   const { host, log } = context;
   const steps = [
+    () => moved?.undo(),
     () => abandonInit(host, init),
     () => killAndWait(host, record), // what hooks inside left running
     () => context.lifecycle.disconnectNetwork(context, record),

@@ -154,6 +154,9 @@ function startInContainer(
       handSources: () => {
         throw new EdgerunError("INIT", "an exec'd process has no mounts");
       },
+      moveInterfaces: () => {
+        throw new EdgerunError("INIT", "an exec'd process has no network interfaces");
+      },
       takeTerminal: (masterFd) => {
         terminalFd = handTerminalOver(host, options.consoleSocket, masterFd);
       },

@@ -55,6 +55,8 @@ export type SetupHandlers = {
   runHooks: () => void;
   /** Sends what bind mounts show; only where the plan has such sources. */
   handSources: () => void;
+  /** Only where the plan has network interfaces. */
+  moveInterfaces: () => void;
   /** Takes over the master of the terminal. */
   takeTerminal: (masterFd: number) => void;
   /** Gives a seccomp listener to the agent. Until it has it, the process may hang in any system call. */
@@ -113,6 +115,10 @@ export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandler
         break;
       case "open_sources":
         handlers.handSources();
+        break;
+      case "interfaces":
+        handlers.moveInterfaces();
+        tellInit(host, init, "interfaces_moved", 0);
         break;
       case "terminal":
         handlers.takeTerminal(message.fd);

@@ -9,6 +9,7 @@ import type { Decision } from "../policy/decision.ts";
 import type { LinuxResources, Process, Spec } from "../spec/config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { StateDirectory } from "../state/store.ts";
+import type { Parts } from "./parts.ts";
 
 /** What every command works with. */
 export type Context = {
@@ -206,6 +207,8 @@ export interface Lifecycle {
   connectNetwork(context: Context, directory: StateDirectory, record: ContainerRecord, request: NetworkRequest): void;
   /** Removes the link and its rules, where the record names one. */
   disconnectNetwork(context: Context, record: ContainerRecord): void;
+  /** What few containers ask for. */
+  special: Parts["special"];
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

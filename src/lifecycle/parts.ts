@@ -13,6 +13,8 @@ export type Parts = {
   rare: () => typeof import("./rare_part.ts");
   /** The link of a container whose manifest grants one. */
   network: () => typeof import("./network.ts");
+  /** What few containers ask for: network interfaces. */
+  special: () => typeof import("./special_part.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");
 };

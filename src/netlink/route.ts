@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rtnetlink(7): links, addresses, routes and queueing disciplines. Each function adds one message to a writer.
 import type { Host } from "../host/functions.ts";
-import { readAttributes, readMessages, readTextOf, readU32 } from "./reader.ts";
+import { type Attributes, readAttributes, readMessages, readTextOf, readU32 } from "./reader.ts";
 import { NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "./writer.ts";
 
 export const NETLINK_ROUTE = 0;
@@ -10,6 +10,7 @@ const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_NEWQDISC = 36;
 
@@ -25,9 +26,15 @@ const VETH_INFO_PEER = 1;
 
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const IFA_BROADCAST = 4;
 const IFA_FLAGS = 8;
+const IFA_RT_PRIORITY = 9;
+const IFA_F_PERMANENT = 0x80;
 /** No duplicate address detection: on a link between two, nobody else can have it. */
 const IFA_F_NODAD = 0x02;
+
+/** Of an address's flags, what its owner decided: nodad, home address, managed temporary, no prefix route, multicast. */
+const keptAddressFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
 
 const RTA_DST = 1;
 const RTA_OIF = 4;
@@ -158,6 +165,56 @@ export function addAddress(
     writer.attributeBytes(IFA_LOCAL, address);
     writer.attributeBytes(IFA_ADDRESS, peer);
     writer.attributeU32(IFA_FLAGS, IFA_F_NODAD);
+  });
+}
+
+/** An address as the kernel listed it: struct ifaddrmsg, then attributes. */
+export type ListedAddress = {
+  interfaceIndex: number;
+  scope: number;
+  flags: number;
+  header: Uint8Array;
+  attributes: Attributes;
+};
+
+/** Every address of a network namespace. */
+export function listAddresses(host: Host, namespace: string): ListedAddress[] {
+  const writer = new NetlinkWriter();
+  writer.message("list addresses", RTM_GETADDR, NLM_F_DUMP, () => writer.zeros(8));
+  return readMessages(exchangeRoute(host, namespace, writer))
+    .filter(({ type }) => type === RTM_NEWADDR)
+    .map(({ payload }) => {
+      const attributes = readAttributes(payload, 8);
+      const flags = attributes.get(IFA_FLAGS);
+      return {
+        interfaceIndex: readU32(payload, 4),
+        scope: payload[3]!,
+        flags: flags === undefined ? payload[2]! : readU32(flags, 0),
+        header: payload.subarray(0, 8),
+        attributes,
+      };
+    });
+}
+
+/** Does an address stay as it is wherever its interface goes? Others have a lifetime, or are for this link only. */
+export function isPermanentGlobal({ flags, scope }: ListedAddress): boolean {
+  return (flags & IFA_F_PERMANENT) !== 0 && scope === RT_SCOPE_UNIVERSE;
+}
+
+/** Gives an interface an address as it was listed. Its label, which begins with an interface's name, is left out. */
+export function restoreAddress(writer: NetlinkWriter, index: number, address: ListedAddress): void {
+  const { header, attributes } = address;
+  writer.message(`add an address to interface ${index}`, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, () => {
+    writer.u8(header[0]!);
+    writer.u8(header[1]!);
+    writer.u8(0);
+    writer.u8(address.scope);
+    writer.u32(index);
+    for (const type of [IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_RT_PRIORITY]) {
+      const value = attributes.get(type);
+      if (value !== undefined) writer.attributeBytes(type, value);
+    }
+    writer.attributeU32(IFA_FLAGS, address.flags & keptAddressFlags);
   });
 }
 

@@ -66,6 +66,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     cgroups: [], // they are there, and `join_cgroup` joins them
     idMaps: null,
     sources: [],
+    interfaces: [],
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks: { prestart: [], createRuntime: [], poststart: [], poststop: [] },

@@ -36,6 +36,7 @@ export function formatPlan(plan: LaunchPlan): string {
     const mapped = map === "" ? "" : ` ${mapRecursively ? "ridmap" : "idmap"}=${map}`;
     lines.push(`source ${quote(path)}${recursive ? " recursive=yes" : ""}${mapped}`);
   }
+  for (const { name, newName } of plan.interfaces) lines.push(`interface ${quote(name)} as ${quote(newName)}`);
   if (plan.oomScoreAdj !== null) lines.push(`oom score adjustment ${plan.oomScoreAdj}`);
   for (const { type, soft, hard } of plan.resourceLimits) lines.push(`limit ${type} soft=${soft} hard=${hard}`);
   for (const name of ["prestart", "createRuntime"] as const) lines.push(...formatHooks(name, plan.hooks[name]));

@@ -27,7 +27,7 @@ import {
 } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
 import { cleanPath } from "./paths.ts";
-import type { HostFacts, LaunchPlan } from "./plan.ts";
+import type { HostFacts, InterfacePlan, LaunchPlan } from "./plan.ts";
 import {
   planAnnouncement,
   planCredentials,
@@ -101,6 +101,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
   });
   const devices = planDevices(spec, facts.initialUserNamespace && !inUserNamespace, sources);
   const receiveSources = planReceiving(sources);
+  const interfaces = planInterfaces(linux);
 
   // In a user namespace first of all: the host's cgroups can be joined only with the credentials of the start.
   const lateEntry = planCgroupEntry(namespaces, directories);
@@ -116,6 +117,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...(inUserNamespace ? [] : [...lateEntry, ...receiveSources]),
     ...mounts.operations,
     ...devices,
+    ...(interfaces.length > 0 ? [{ op: "host_interfaces" } as const] : []),
     ...(hasHostHooks ? [{ op: "host_hooks" } as const] : []),
     ...planInnerHooks(spec, "createContainer", { id, bundle }),
     // What needs the runtime's own procfs.
@@ -143,6 +145,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     cgroups,
     idMaps: planIdMaps(linux, namespaces),
     sources: sources.handed,
+    interfaces,
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks,
@@ -168,7 +171,6 @@ function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
   for (const name of ["memoryPolicy", "intelRdt"] as const) {
     if (linux[name] !== undefined) throw unsupported(`linux.${name}`, "is not in this version");
   }
-  if (Object.keys(linux.netDevices ?? {}).length > 0) throw unsupported("linux.netDevices", "is not in this version");
 }
 
 /**
@@ -211,6 +213,10 @@ function planReceiving({ handed }: Sources): Operation[] {
 /** Moving into cgroups, given as host paths. */
 export function planCgroupJoins(paths: readonly string[]): Operation[] {
   return paths.map((source) => ({ op: "join_cgroup", source }));
+}
+
+function planInterfaces({ netDevices = {} }: Linux): InterfacePlan[] {
+  return Object.entries(netDevices).map(([name, { name: newName = "" }]) => ({ name, newName: newName || name }));
 }
 
 function planKeyring(id: string, options: ProcessOptions): Operation[] {

@@ -145,6 +145,7 @@ export const operations = {
     fields: { columns: "u32", rows: "u32", uid: "u32", console: "u32" },
     doc: "A pty of the container's devpts; its master goes to the host side, its slave becomes stdio and, with `console`, /dev/console.",
   },
+  host_interfaces: { code: 33, fields: {}, doc: "Wait while the host side moves network interfaces in." },
   host_hooks: { code: 23, fields: {}, doc: "Wait while the host side runs prestart and createRuntime hooks." },
   run_hook: {
     code: 24,
@@ -263,6 +264,7 @@ export const messages = {
   listener: 6,
   running: 7,
   open_sources: 8,
+  interfaces: 9,
   go: 16,
   hooks_done: 17,
   start: 18,
@@ -270,4 +272,5 @@ export const messages = {
   plan: 20,
   sources: 24,
   listener_taken: 25,
+  interfaces_moved: 26,
 } as const;

@@ -57,6 +57,9 @@ export type SourcePlan = {
   mapRecursively: boolean;
 };
 
+/** A network interface of the host that the container gets. `newName` may be a template: "eth%d". */
+export type InterfacePlan = { name: string; newName: string };
+
 export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };
 
 /** A hook that runs in the runtime's namespaces, with exactly this environment. timeoutMs 0: none. */
@@ -82,6 +85,8 @@ export type LaunchPlan = {
   idMaps: IdMaps | null;
   /** For `receive_sources`, in this order. */
   sources: SourcePlan[];
+  /** Moved when init waits for it (`host_interfaces`). */
+  interfaces: InterfacePlan[];
   oomScoreAdj: number | null;
   resourceLimits: ResourceLimit[];
   hooks: { prestart: HookPlan[]; createRuntime: HookPlan[]; poststart: HookPlan[]; poststop: HookPlan[] };

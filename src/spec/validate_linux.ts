@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules of `linux` that a schema can't say: namespaces and what needs them, devices, seccomp (runtime-spec 1.3,
 // config-linux.md).
-import { childPath } from "../schema/describe.ts";
+import { childPath, quote } from "../schema/describe.ts";
 import { type Device, findNamespace, type Linux, type NamespaceType } from "./linux.ts";
 import type { IdMapping } from "./mounts.ts";
 import { fail, type Report } from "./report.ts";
@@ -21,6 +21,7 @@ export function validateLinux(report: Report, linux: Linux): void {
   }
   for (const [index, device] of (linux.devices ?? []).entries()) validateDevice(report, index, device);
   if (linux.sysctl !== undefined) validateSysctl(report, "$.linux.sysctl", linux.sysctl, linux);
+  if (linux.netDevices !== undefined) validateInterfaces(report, linux.netDevices, linux);
   if (linux.seccomp !== undefined) validateSeccomp(report, linux.seccomp);
   if (linux.resources !== undefined) validateResources(report, "$.linux.resources", linux.resources);
   if (linux.personality?.flags?.length) fail(report, "$.linux.personality.flags", "no flags are defined");
@@ -74,6 +75,30 @@ function validateDevice(report: Report, index: number, device: Device): void {
       fail(report, `$.linux.devices[${index}].${name}`, `required for type ${device.type}, but missing`);
     }
   }
+}
+
+function validateInterfaces(report: Report, interfaces: NonNullable<Linux["netDevices"]>, linux: Linux): void {
+  const newNames = new Set<string>();
+  for (const [name, { name: given = "" }] of Object.entries(interfaces)) {
+    const path = childPath("$.linux.netDevices", name);
+    if (findNamespace(linux, "network") === undefined) fail(report, path, "needs a network namespace");
+    if (!isInterfaceName(name)) fail(report, path, "is not the name of a network interface");
+    if (given !== "" && !isInterfaceName(given.replace("%d", ""))) {
+      fail(report, `${path}.name`, `${quote(given)} is not the name of a network interface`);
+    }
+    const newName = given === "" ? name : given;
+    if (newNames.has(newName) && !newName.includes("%d")) fail(report, path, `a second ${quote(newName)}`);
+    newNames.add(newName);
+  }
+}
+
+/** The kernel's dev_valid_name(): up to 15 bytes, no slash, colon or white space. "%" is for templates only. */
+function isInterfaceName(name: string): boolean {
+  if (name === "" || name.length > 15 || name === "." || name === "..") return false;
+  for (const character of name) {
+    if (character <= " " || character > "~" || "/:%".includes(character)) return false;
+  }
+  return true;
 }
 
 function validateSeccomp(report: Report, seccomp: Seccomp): void {

@@ -371,6 +371,6 @@ test("features is an OCI features document, and the only output", () => {
     knownFlags.filter((flag: string) => !isOfNewKernels(flag)),
   );
   assert.deepEqual(features.linux.cgroup, { v1: true, v2: false, systemd: false, systemdUser: false, rdma: false });
-  assert.equal(features.linux.mountExtensions.idmap.enabled, false);
+  assert.equal(features.linux.mountExtensions.idmap.enabled, true);
   assert.equal(features.annotations["dev.edgerun.enrolled"], "true");
 });

@@ -221,10 +221,27 @@ test("labels need their security module", () => {
   assert.deepEqual(label, { op: "set_lsm_label", attribute: "apparmor/exec", label: "exec edge" });
 });
 
+test("network interfaces are moved when namespaces are there, before hooks and sysctls", () => {
+  const linux = {
+    namespaces: [{ type: "network" }, { type: "mount" }],
+    netDevices: { eth0: {}, eth1: { name: "wan%d" } },
+    sysctl: { "net.ipv4.conf.eth0.forwarding": "1" },
+  };
+  const plan = launch(smallSpec({ linux, hooks: { createRuntime: [{ path: "/bin/true" }] } }));
+  assert.deepEqual(plan.interfaces, [
+    { name: "eth0", newName: "eth0" },
+    { name: "eth1", newName: "wan%d" },
+  ]);
+  const order = ["wait_cgroups", "host_interfaces", "host_hooks", "set_sysctl"];
+  assert.deepEqual(
+    names(plan).filter((name) => order.includes(name)),
+    order,
+  );
+});
+
 const refused: [string, Parameters<typeof smallSpec>[0]][] = [
   ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_DEFAULT" } } }],
   ["linux.intelRdt", { linux: { intelRdt: { closID: "a" } } }],
-  ["linux.netDevices", { linux: { netDevices: { eth0: {} } } }],
   ["process.execCPUAffinity", { process: { execCPUAffinity: { initial: "0" } } }],
 ];
 

@@ -34,6 +34,7 @@ function makeConfig(changes: Changes): Json {
 
 const userNamespace = [{ type: "user" }];
 const oneId = [{ containerID: 0, hostID: 1000, size: 1 }];
+const inNetworkNamespace = { "linux.namespaces": [{ type: "network" }] };
 const inUserNamespace = { "linux.namespaces": userNamespace, "linux.uidMappings": oneId, "linux.gidMappings": oneId };
 const syscall = { names: ["chmod"], action: "SCMP_ACT_ERRNO" };
 const device = { path: "/dev/x", type: "c", major: 1, minor: 3 };
@@ -275,6 +276,30 @@ const rules: { rule: string; keeps: Changes; breaks: Changes; message: string }[
     keeps: { "linux.namespaces": [{ type: "time" }], "linux.timeOffsets": { monotonic: {} } },
     breaks: { "linux.namespaces": [{ type: "time" }], "linux.timeOffsets": { realtime: {} } },
     message: "$.linux.timeOffsets.realtime: unknown clock, only monotonic and boottime are known",
+  },
+  {
+    rule: "network interfaces need a network namespace",
+    keeps: { "linux.netDevices": { eth0: {} }, "linux.namespaces": [{ type: "network" }] },
+    breaks: { "linux.netDevices": { eth0: {} }, "linux.namespaces": [{ type: "mount" }] },
+    message: "$.linux.netDevices.eth0: needs a network namespace",
+  },
+  ...["a/b", ".", "..", "eth:0", "eth 0", "0123456789abcdef", "%s", "eth%d%d"].map((name) => ({
+    rule: `names of network interfaces: ${name}`,
+    keeps: { "linux.netDevices": { eth0: { name: "eth%d" }, a: { name: "0123456789abcde" } }, ...inNetworkNamespace },
+    breaks: { "linux.netDevices": { eth0: { name } }, ...inNetworkNamespace },
+    message: `$.linux.netDevices.eth0.name: "${name}" is not the name of a network interface`,
+  })),
+  {
+    rule: "interfaces of the host have no templates for names",
+    keeps: { "linux.netDevices": { eth0: { name: "" } }, ...inNetworkNamespace },
+    breaks: { "linux.netDevices": { "eth%d": {} }, ...inNetworkNamespace },
+    message: '$.linux.netDevices["eth%d"]: is not the name of a network interface',
+  },
+  {
+    rule: "two interfaces can't have one name",
+    keeps: { "linux.netDevices": { eth0: { name: "a%d" }, eth1: { name: "a%d" } }, ...inNetworkNamespace },
+    breaks: { "linux.netDevices": { eth0: { name: "eth1" }, eth1: {} }, ...inNetworkNamespace },
+    message: '$.linux.netDevices.eth1: a second "eth1"',
   },
   {
     rule: "maskedPaths are absolute",

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// What few containers ask for.
+export { moveInterfaces } from "./interfaces.ts";
