@@ -146,6 +146,8 @@ void do_load_seccomp(const struct op_load_seccomp *op);
 void do_set_scheduler(const struct op_set_scheduler *op);
 void do_set_io_priority(const struct op_set_io_priority *op);
 void do_set_personality(const struct op_set_personality *op);
+void do_set_cpu_affinity(const struct op_set_cpu_affinity *op);
+void do_set_memory_policy(const struct op_set_memory_policy *op);
 void do_limit_capability_bounds(const struct op_limit_capability_bounds *op);
 void do_set_user(const struct op_set_user *op);
 void do_set_capabilities(const struct op_set_capabilities *op);

@@ -124,6 +124,10 @@ static void carry_out(const struct operation *op)
 		return do_set_io_priority(op->fields);
 	case OP_SET_PERSONALITY:
 		return do_set_personality(op->fields);
+	case OP_SET_CPU_AFFINITY:
+		return do_set_cpu_affinity(op->fields);
+	case OP_SET_MEMORY_POLICY:
+		return do_set_memory_policy(op->fields);
 	case OP_LIMIT_CAPABILITY_BOUNDS:
 		return do_limit_capability_bounds(op->fields);
 	case OP_SET_USER:

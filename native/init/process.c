@@ -42,6 +42,28 @@ void do_set_personality(const struct op_set_personality *op)
 		fail(errno, "set personality 0x%x", op->value);
 }
 
+void do_set_cpu_affinity(const struct op_set_cpu_affinity *op)
+{
+	if (syscall(SYS_sched_setaffinity, 0, op->cpus.count * sizeof(uint32_t), op->cpus.items) != 0)
+		fail(errno, "process.execCPUAffinity: set the CPU affinity");
+}
+
+void do_set_memory_policy(const struct op_set_memory_policy *op)
+{
+	unsigned long nodes[64] = {0};
+	const size_t size = op->nodes.count * sizeof(uint32_t);
+	if (size > sizeof nodes)
+		fail(EINVAL, "linux.memoryPolicy.nodes");
+	// Copied: the kernel reads whole longs. Words of 32 bits are the same bit mask on a little-endian machine.
+	memcpy(nodes, op->nodes.items, size);
+	// One more than the number of bits: the kernel takes one off.
+	if (syscall(SYS_set_mempolicy, op->mode, size == 0 ? NULL : nodes, size == 0 ? 0 : sizeof nodes * 8 + 1) != 0) {
+		if (errno == ENOSYS)
+			fail(0, "linux.memoryPolicy: this kernel has no memory policies");
+		fail(errno, "linux.memoryPolicy: set memory policy 0x%x", op->mode);
+	}
+}
+
 /** Nothing is made in the root any more; what the program names must not go by way of our descriptors. */
 static void close_root(void)
 {

@@ -6,6 +6,7 @@ import { planLabels } from "./labels.ts";
 import { type ProcessOptions, planCgroupJoins } from "./launch.ts";
 import { computeRunningNamespaces, hasNamespace, planEntry, planLateEntry } from "./namespaces.ts";
 import type { Operation } from "./operations.ts";
+import { planFinalAffinity, planInitialAffinity } from "./placement.ts";
 import type { HostFacts, LaunchPlan } from "./plan.ts";
 import {
   planAnnouncement,
@@ -43,8 +44,10 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
   const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
   const operations: Operation[] = [
-    // In the cgroups before anything else: what it makes is charged to the container, and its limits hold.
+    // In the cgroups before anything else with an effect: what it makes is charged to the container, and its limits hold.
+    ...planInitialAffinity(process),
     ...planCgroupJoins(cgroups),
+    ...planFinalAffinity(process),
     ...planLabels(process, facts),
     ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
     ...planEntry(namespaces),

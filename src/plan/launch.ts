@@ -168,9 +168,7 @@ export function planLaunchEntry({ linux = {} }: Spec): EntryPlan {
 function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
   if (options.cgroupManager === "systemd")
     throw unsupported("linux.cgroupsPath", "systemd's cgroups are not in this version");
-  for (const name of ["memoryPolicy", "intelRdt"] as const) {
-    if (linux[name] !== undefined) throw unsupported(`linux.${name}`, "is not in this version");
-  }
+  if (linux.intelRdt !== undefined) throw unsupported("linux.intelRdt", "is not in this version");
 }
 
 /**

@@ -202,6 +202,16 @@ export const operations = {
   },
   set_io_priority: { code: 65, fields: { value: "u32" }, doc: "ioprio_set(2): class << 13 | level." },
   set_personality: { code: 66, fields: { value: "u32" }, doc: "personality(2)." },
+  set_cpu_affinity: {
+    code: 80,
+    fields: { cpus: "u32s" },
+    doc: "sched_setaffinity(2) with this bit mask, 32 CPUs in a word.",
+  },
+  set_memory_policy: {
+    code: 81,
+    fields: { mode: "u32", nodes: "u32s" },
+    doc: "set_mempolicy(2): mode with its flags, and a bit mask of nodes; no words: none.",
+  },
   limit_capability_bounds: {
     code: 67,
     fields: { bounding: "u64" },

@@ -5,8 +5,9 @@ import { capabilityMask, capabilityNames } from "../spec/capabilities.ts";
 import type { Capabilities, IoPriority, Linux, Process, Rlimit, Scheduler } from "../spec/config.ts";
 import { rlimitNumber } from "../spec/rlimits.ts";
 import type { Operation } from "./operations.ts";
+import { planMemoryPolicy } from "./placement.ts";
 import type { ResourceLimit, SeccompPlan } from "./plan.ts";
-import { invalid, unsupported, warning } from "./refusal.ts";
+import { invalid, warning } from "./refusal.ts";
 
 /** execve(2) ends with the stack's limit as it was at its beginning: for what the host side sets, init's must be over. */
 export function planAnnouncement(limits: readonly Rlimit[]): Operation[] {
@@ -22,7 +23,7 @@ export function planResourceLimits(limits: readonly Rlimit[]): ResourceLimit[] {
 const PER_LINUX = 0;
 const PER_LINUX32 = 8;
 
-/** scheduler, ioPriority, linux.personality: while the process may still raise its own priority. */
+/** scheduler, ioPriority, linux.personality and memoryPolicy: while the process may still raise its own priority. */
 export function planScheduling(process: Process, linux: Linux): Operation[] {
   const operations: Operation[] = [];
   const { personality } = linux;
@@ -31,9 +32,7 @@ export function planScheduling(process: Process, linux: Linux): Operation[] {
   }
   if (process.scheduler !== undefined) operations.push(planScheduler(process.scheduler));
   if (process.ioPriority !== undefined) operations.push(planIoPriority(process.ioPriority));
-  if (process.execCPUAffinity !== undefined) {
-    throw unsupported("process.execCPUAffinity", "is not in this version");
-  }
+  operations.push(...planMemoryPolicy(linux));
   return operations;
 }
 

@@ -240,9 +240,7 @@ test("network interfaces are moved when namespaces are there, before hooks and s
 });
 
 const refused: [string, Parameters<typeof smallSpec>[0]][] = [
-  ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_DEFAULT" } } }],
   ["linux.intelRdt", { linux: { intelRdt: { closID: "a" } } }],
-  ["process.execCPUAffinity", { process: { execCPUAffinity: { initial: "0" } } }],
 ];
 
 for (const [path, extra] of refused) {
