@@ -18,6 +18,7 @@ if (argv[0] === "owner") {
     cwd: process.cwd(),
     uid: process.geteuid(),
     gid: process.getegid(),
+    pid: process.pid,
   };
   // All output is written by host functions, synchronously; nothing is left in a stream of Node's when this returns.
   process.exitCode = main(createHost(), request, program);

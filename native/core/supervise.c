@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standing in for a container in the foreground (`run`, `exec`): its signals, its terminal, its exit code.
+// Standing in for a container in the foreground (`run`, `exec`): its signals, its terminal,
+// its notifications, its exit code.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "functions.h"
+#include "notify.h"
 #include "process.h"
 #include "terminal.h"
 
@@ -37,6 +39,7 @@ struct supervisor {
 	struct sigaction previous[NSIG];
 	unsigned char changed[NSIG];
 	struct er_relay relay;
+	struct er_notify notify;
 };
 
 /**
@@ -123,10 +126,11 @@ static int handle_signals(struct supervisor *supervisor)
 static int watch(struct supervisor *supervisor, struct er_error *error)
 {
 	for (;;) {
-		struct pollfd watched[2 + ER_RELAY_WATCHED] = {{.fd = supervisor->signals_fd, .events = POLLIN},
-		                                               {.fd = supervisor->pidfd, .events = POLLIN}};
-		er_relay_watch(&supervisor->relay, watched + 2);
-		int ready = poll(watched, 2 + ER_RELAY_WATCHED,
+		struct pollfd watched[3 + ER_RELAY_WATCHED] = {{.fd = supervisor->signals_fd, .events = POLLIN},
+		                                               {.fd = supervisor->pidfd, .events = POLLIN},
+		                                               {.fd = supervisor->notify.socket_fd, .events = POLLIN}};
+		er_relay_watch(&supervisor->relay, watched + 3);
+		int ready = poll(watched, 3 + ER_RELAY_WATCHED,
 		                 supervisor->pidfd >= 0 ? -1 : er_relay_patience(&supervisor->relay));
 		if (ready < 0 && errno == EINTR)
 			continue;
@@ -134,7 +138,10 @@ static int watch(struct supervisor *supervisor, struct er_error *error)
 			return er_fail(error, errno, "poll \"pid %d\"", supervisor->pid);
 		if (ready == 0)
 			return 0;
-		er_relay_move(&supervisor->relay, watched + 2);
+		er_relay_move(&supervisor->relay, watched + 3);
+		// A service manager that has gone is no reason to leave the container.
+		if (watched[2].revents != 0 && er_notify_forward(&supervisor->notify, error) != 0)
+			supervisor->notify.socket_fd = -1;
 		if (watched[0].revents != 0 && handle_signals(supervisor))
 			return 0;
 		if (watched[1].revents != 0) {
@@ -152,7 +159,10 @@ static int watch(struct supervisor *supervisor, struct er_error *error)
 int er_supervise_process(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	int have_stdin = fcntl(STDIN_FILENO, F_GETFD) >= 0; // asked before a descriptor of ours gets its number
-	struct supervisor supervisor = {.pid = (pid_t)args[0].number, .pidfd = (int)args[1].number};
+	struct supervisor supervisor = {
+		.pid = (pid_t)args[0].number,
+		.pidfd = (int)args[1].number,
+		.notify = {.socket_fd = (int)args[3].number, .address = args[4].bytes.data, .main_pid = getpid()}};
 	if (supervisor.pidfd < 0)
 		return er_fail(error, EBADF, "supervise \"pid %d\"", supervisor.pid);
 	int ends[2];

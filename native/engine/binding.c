@@ -332,6 +332,7 @@ JSValue binding_new_request(JSContext *context, int argc, char **argv, char **en
 	    {"cwd", JS_NewString(context, directory != NULL ? directory : ".")},
 	    {"uid", JS_NewUint32(context, geteuid())},
 	    {"gid", JS_NewUint32(context, getegid())},
+	    {"pid", JS_NewUint32(context, (uint32_t)getpid())},
 	};
 	free(directory);
 	JSValue request = JS_NewObject(context);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the process may do: keys, labels, seccomp, ids, capabilities.
+// What the process may do: labels, seccomp, ids, capabilities.
 #include "init.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
@@ -19,13 +18,6 @@
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
-
-void do_session_keyring(const struct op_session_keyring *op)
-{
-	// ENOSYS: the kernel has no keyrings, so there is none to share with the host.
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->name) < 0 && errno != ENOSYS)
-		fail(errno, "make session keyring \"%s\"", op->name);
-}
 
 void do_set_lsm_label(const struct op_set_lsm_label *op)
 {

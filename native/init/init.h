@@ -37,6 +37,7 @@ struct init {
 	int directory_refused;           // change_directory as root got EACCES
 	char program[4096];              // set by find_program
 	char home[4096];                 // set by set_home: "HOME=...", or empty
+	char listen_pid[24];             // set by set_listen_pid: "LISTEN_PID=...", or empty
 };
 extern struct init init;
 
@@ -154,6 +155,7 @@ void do_set_capabilities(const struct op_set_capabilities *op);
 void do_change_directory(const struct op_change_directory *op);
 void do_find_program(const struct op_find_program *op);
 void do_set_home(const struct op_set_home *op);
+void do_set_listen_pid(void);
 void do_ready(void);
 void do_close_descriptors(const struct op_close_descriptors *op);
 _Noreturn void do_exec(const struct op_exec *op);

@@ -140,6 +140,8 @@ static void carry_out(const struct operation *op)
 		return do_find_program(op->fields);
 	case OP_SET_HOME:
 		return do_set_home(op->fields);
+	case OP_SET_LISTEN_PID:
+		return do_set_listen_pid();
 	case OP_READY:
 		return do_ready();
 	case OP_CLOSE_DESCRIPTORS:

@@ -146,12 +146,22 @@ void do_close_descriptors(const struct op_close_descriptors *op)
 		fail(errno, "close descriptors from %u on", op->first);
 }
 
+void do_set_listen_pid(void)
+{
+	snprintf(init.listen_pid, sizeof init.listen_pid, "LISTEN_PID=%d", (int)getpid());
+}
+
 _Noreturn void do_exec(const struct op_exec *op)
 {
-	const char *environment[op->env.count + 2];
+	const char *const added[] = {init.home, init.listen_pid};
+	enum { ADDED = sizeof added / sizeof *added };
+	const char *environment[op->env.count + ADDED + 1];
 	memcpy(environment, op->env.items, op->env.count * sizeof *environment);
-	environment[op->env.count] = init.home[0] != 0 ? init.home : NULL;
-	environment[op->env.count + 1] = NULL;
+	size_t count = op->env.count;
+	for (size_t i = 0; i < ADDED; i++)
+		if (added[i][0] != 0)
+			environment[count++] = added[i];
+	environment[count] = NULL;
 	execve(init.program, (char *const *)op->args.items, (char *const *)environment);
 	fail(errno, "exec: \"%s\"", init.program);
 }

@@ -84,9 +84,19 @@ export const hostFunctions = {
     doc: "A pty that superviseProcess will relay: our terminal's size, no newline mapping. Before its program starts.",
   },
   superviseProcess: {
-    args: ["pid:int", "pidfd:int", "terminalFd:int"],
+    args: ["pid:int", "pidfd:int", "terminalFd:int", "notifyFd:int", "notifyAddress:str"],
     result: "int",
-    doc: "Waits for a child in the foreground: forwards signals, relays the terminal (or -1), reaps; returns its code.",
+    doc: "Waits for a child in the foreground: forwards signals, relays the terminal and notifications (each -1: none), reaps; returns its code.",
+  },
+  bindNotifySocket: {
+    args: ["path:str"],
+    result: "int",
+    doc: "A datagram socket at the path, to which everybody may send.",
+  },
+  relayNotifications: {
+    args: ["notifyFd:int", "notifyAddress:str", "pidfd:int", "mainPid:int"],
+    result: "int",
+    doc: "Forwards sd_notify(3) messages of a container until one says READY=; 1 then, 0 if its process ended before.",
   },
   listCgroupProcesses: {
     args: ["path:str"],
@@ -256,4 +266,5 @@ export type Request = {
   cwd: string;
   uid: number;
   gid: number;
+  pid: number;
 };

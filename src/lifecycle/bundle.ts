@@ -6,6 +6,7 @@ import type { Host } from "../host/functions.ts";
 import { listUnenforcedLabels } from "../plan/labels.ts";
 import { planLaunch } from "../plan/launch.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
+import type { ServiceOptions } from "../plan/service.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
 import type { Authorization, Context, CreateOptions, Log } from "./options.ts";
@@ -23,7 +24,10 @@ export type Bundle = {
 };
 
 export type ReadOptions = Pick<CreateOptions, "bundle" | "config" | "manifest">;
-export type StartOptions = Pick<CreateOptions, "id" | "noPivot" | "noNewKeyring" | "preserveFds">;
+/** preserveFds: with those of the service manager. */
+export type StartOptions = Pick<CreateOptions, "id" | "noPivot" | "noNewKeyring" | "preserveFds"> & {
+  service: ServiceOptions;
+};
 
 /**
  * Reads a bundle, checks it, and applies the manifest. Touches nothing; root is not needed.
@@ -65,6 +69,7 @@ export function planBundle(
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
       preserveFds: options.preserveFds,
+      service: options.service,
       cgroupManager: context.cgroupManager,
       privileged,
     },

@@ -11,6 +11,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { readBootId } from "../state/status.ts";
 import {
   claimDirectory,
+  notifyDirectoryPath,
   removeDirectory,
   type StateDirectory,
   startSocketPath,
@@ -38,6 +39,7 @@ import type { MovedInterfaces } from "./interfaces.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
 import { sendListener } from "./seccomp_agent.ts";
+import { checkDescriptors, readServiceManager, type ServiceManager } from "./service_manager.ts";
 import { handSources } from "./sources.ts";
 
 /** A container that is set up and waits for its start. */
@@ -54,9 +56,11 @@ export type Created = {
 /** `create`: leaves the container waiting for `start`. */
 export function create(context: Context, options: CreateOptions): number {
   const { host } = context;
+  const service = readServiceManager(context.request);
+  checkDescriptors(host, service.listenFds, options.preserveFds);
   const bundle = readBundle(context, options);
   checkTerminal(bundle.spec, options, true);
-  const created = createContainer(context, options, bundle, true);
+  const created = createContainer(context, options, bundle, service, true);
   unlockDirectory(host, created.directory);
   return 0;
 }
@@ -81,18 +85,21 @@ export function createContainer(
   context: Context,
   options: CreateOptions,
   bundle: Bundle,
+  service: ServiceManager,
   waitForStart: boolean,
 ): Created {
-  const { host } = context;
+  const { host, root } = context;
+  const preserveFds = service.listenFds + options.preserveFds;
+  const notifyDirectory = service.notifyAddress === "" ? "" : notifyDirectoryPath(root, options.id);
   // Init enters its namespaces while the rest is planned and recorded, and mounts while the cgroups are made.
   const entry = planLaunchEntry(bundle.spec);
-  const init = launchInit(host, [...entry.operations, { op: "receive_plan" }], entry.cloneFlags, options.preserveFds);
+  const init = launchInit(host, [...entry.operations, { op: "receive_plan" }], entry.cloneFlags, preserveFds);
   let plan: LaunchPlan;
   let record: ContainerRecord;
   let directory: StateDirectory;
   try {
-    plan = planBundle(context, bundle, options);
-    record = newRecord(context, options.id, bundle, plan);
+    plan = planBundle(context, bundle, { ...options, preserveFds, service: { ...service, notifyDirectory } });
+    record = newRecord(context, options, bundle, plan);
     directory = claimContainer(context, options.id, plan);
   } catch (error) {
     abandonInit(host, init);
@@ -100,6 +107,7 @@ export function createContainer(
   }
   const created: Created = { directory, record, init, terminalFd: -1 };
   try {
+    if (notifyDirectory !== "") host.makeDirectory(notifyDirectory, 0o755);
     const startSocket = waitForStart ? startSocketPath(directory) : "";
     sendPlan(host, init, fillSeccomp(host, plan).slice(entry.operations.length), startSocket);
     if (forksBeforeGo(plan.operations)) created.init = awaitFork(host, init);
@@ -169,13 +177,13 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
   if (network !== null) context.lifecycle.connectNetwork(context, directory, record, network);
 }
 
-function newRecord(context: Context, id: string, bundle: Bundle, plan: LaunchPlan): ContainerRecord {
+function newRecord(context: Context, options: CreateOptions, bundle: Bundle, plan: LaunchPlan): ContainerRecord {
   const { host, request } = context;
   const [seconds = 0, nanoseconds = 0] = host.clock();
   const { spec, authorization } = bundle;
   return {
     version: 1,
-    id,
+    id: options.id,
     ociVersion: spec.ociVersion,
     bundle: bundle.bundle,
     rootfs: bundle.rootfs,
@@ -186,6 +194,7 @@ function newRecord(context: Context, id: string, bundle: Bundle, plan: LaunchPla
     pid: 0,
     startTime: 0,
     sharesPidNamespace: !ownsPidNamespace(spec),
+    noNewKeyring: options.noNewKeyring,
     cgroups: plan.cgroups.map(({ path }) => path),
     freezer: findFreezerFile(plan),
     poststart: plan.hooks.poststart,

@@ -30,15 +30,17 @@ import {
 } from "./init.ts";
 import type { Context, ExecOptions } from "./options.ts";
 import { sendListener } from "./seccomp_agent.ts";
+import { checkDescriptors } from "./service_manager.ts";
 
 const maxProcessBytes = 4 << 20;
 
 /** Runs the process; in the foreground returns its exit code, detached 0. */
 export function exec(context: Context, options: ExecOptions): number {
   const { host } = context;
+  checkDescriptors(host, 0, options.preserveFds);
   const { init, terminalFd } = launchProcess(context, options);
   if (options.detach) return 0;
-  return host.superviseProcess(init.pid, init.pidfd, terminalFd);
+  return host.superviseProcess(init.pid, init.pidfd, terminalFd, -1, "");
 }
 
 /** Under the container's lock: the process is in the container, and started, or nothing is left of it. */
@@ -61,7 +63,7 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
       initPid: record.pid,
       cgroups: findExecCgroups(host, record, options.cgroups, facts),
       facts,
-      options: { noNewKeyring: false, preserveFds: options.preserveFds },
+      options: { noNewKeyring: record.noNewKeyring, preserveFds: options.preserveFds },
     });
     for (const warning of plan.warnings) log.debug(warning);
     return startInContainer(host, plan, record, options);

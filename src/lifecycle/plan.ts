@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatPlan, formatPlanJson } from "../plan/format.ts";
+import { noService } from "../plan/service.ts";
 import { formatDecisions } from "../policy/format.ts";
 import { planBundle, readBundle } from "./bundle.ts";
 import type { Context, PlanOptions } from "./options.ts";
@@ -11,7 +12,8 @@ import type { Context, PlanOptions } from "./options.ts";
 export function plan(context: Context, options: PlanOptions): number {
   const { host } = context;
   const bundle = readBundle(context, options, true);
-  const start = { id: options.id ?? "edgerun", noPivot: false, noNewKeyring: false, preserveFds: 0 };
+  const flags = { noPivot: false, noNewKeyring: false, preserveFds: 0 };
+  const start = { id: options.id ?? "edgerun", ...flags, service: noService };
   // A start by root, whoever looks at it.
   const launch = planBundle(context, bundle, start, true);
   const { decisions } = bundle.authorization;

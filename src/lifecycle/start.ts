@@ -8,20 +8,25 @@ import { hookState, runHooks } from "./hooks.ts";
 import { startProgram } from "./init.ts";
 import type { Context } from "./options.ts";
 import { killAndWait } from "./processes.ts";
+import { awaitReadiness, type Notifications, openNotifications } from "./service_manager.ts";
 
 const connectTimeoutMs = 10_000;
 
 /**
  * `start`: the created container becomes its program. The start socket is removed before the word is given, so a
- * container is never started twice; if we are killed in between, it ends unstarted.
+ * container is never started twice; if we are killed in between, it ends unstarted. For a service manager it lasts until
+ * the container says that it is ready.
  */
 export function start(context: Context, id: string): number {
   const { host, root } = context;
   const directory = lockDirectory(host, root, id);
+  let record: ContainerRecord;
+  let notifications: Notifications;
   try {
-    const record = readRecord(host, root, id);
+    record = readRecord(host, root, id);
     checkStartable(host, root, record);
     context.lifecycle.reauthorize(context, directory, record);
+    notifications = openNotifications(context, id);
     const socket = startSocketPath(directory);
     const connection = host.connectStart(socket, connectTimeoutMs);
     host.removeFile(socket);
@@ -32,6 +37,7 @@ export function start(context: Context, id: string): number {
   } finally {
     unlockDirectory(host, directory);
   }
+  if (notifications.fd >= 0) awaitReadiness(context, notifications, host.openProcess(record.pid), record.pid);
   return 0;
 }
 

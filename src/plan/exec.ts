@@ -2,6 +2,7 @@
 // What `exec` will do: a second process in a running container.
 import type { Process, Spec } from "../spec/config.ts";
 import { CLONE_NEWNS } from "./constants.ts";
+import { planJoinedKeyring } from "./keyring.ts";
 import { planLabels } from "./labels.ts";
 import { type ProcessOptions, planCgroupJoins } from "./launch.ts";
 import { computeRunningNamespaces, hasNamespace, planEntry, planLateEntry } from "./namespaces.ts";
@@ -56,7 +57,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...planLateEntry(namespaces),
     // The mount namespace that was joined has the container's root as its own.
     ownMounts ? openRoot("/") : { op: "chroot" },
-    ...(options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` } as const]),
+    ...planJoinedKeyring(id, options.noNewKeyring),
     ...planTerminal(process, false),
     ...planScheduling(process, linux),
     ...planCredentials(process, seccomp, options.preserveFds, warnings),

@@ -13,6 +13,7 @@ import {
 import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
+import { planNewKeyring } from "./keyring.ts";
 import { planLabels, planMountLabel } from "./labels.ts";
 import { propagationFlags } from "./mount_options.ts";
 import { planMounts } from "./mounts.ts";
@@ -38,6 +39,7 @@ import {
 } from "./process.ts";
 import { invalid, unsupported } from "./refusal.ts";
 import { planSeccomp } from "./seccomp.ts";
+import { addService, planListenPid, type ServiceOptions } from "./service.ts";
 import { planSources, type Sources } from "./sources.ts";
 import { planSysctls } from "./sysctl.ts";
 
@@ -53,6 +55,7 @@ export type LaunchOptions = ProcessOptions & {
   /** MS_MOVE and chroot instead of pivot_root (a root on a ramfs). */
   noPivot: boolean;
   cgroupManager: CgroupManager;
+  service: ServiceOptions;
   /** We are root, of the host or of our user namespace: we may do for init what it may not do itself. */
   privileged: boolean;
 };
@@ -73,10 +76,11 @@ export type LaunchInput = {
  * @throws EdgerunError UNSUPPORTED for what this version or this host can't do, CONFIG_INVALID for what contradicts
  * itself; both name the JSON path
  */
-export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchInput): LaunchPlan {
+export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: LaunchInput): LaunchPlan {
+  const warnings: string[] = [];
+  const spec = addService(asked, options.service, warnings);
   const { process, linux = {} } = spec;
   refuseUnsupported(linux, options);
-  const warnings: string[] = [];
   const namespaces = computeNamespaces(linux);
   const hasCgroups = options.cgroupManager !== "disabled";
   const directories = hasCgroups ? computeCgroupDirectories(linux, id, facts) : [];
@@ -122,8 +126,8 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...planInnerHooks(spec, "createContainer", { id, bundle }),
     // What needs the runtime's own procfs.
     ...planSysctls(linux),
-    ...planKeyring(id, options),
     ...planLabels(process, facts),
+    ...planNewKeyring(id, options.noNewKeyring),
     // Nothing is made in the root after this.
     ...planWorkingDirectory(process.cwd),
     ...mounts.late,
@@ -134,6 +138,7 @@ export function planLaunch({ spec, id, bundle, rootfs, facts, options }: LaunchI
     ...planTerminal(process, ownMounts),
     ...planScheduling(process, linux),
     ...planCredentials(process, seccomp, options.preserveFds, warnings),
+    ...planListenPid(options.service),
     // After `start`.
     ...planInnerHooks(spec, "startContainer", { id, bundle }),
     ...planExecution(process, seccomp, options.preserveFds),
@@ -215,10 +220,6 @@ export function planCgroupJoins(paths: readonly string[]): Operation[] {
 
 function planInterfaces({ netDevices = {} }: Linux): InterfacePlan[] {
   return Object.entries(netDevices).map(([name, { name: newName = "" }]) => ({ name, newName: newName || name }));
-}
-
-function planKeyring(id: string, options: ProcessOptions): Operation[] {
-  return options.noNewKeyring ? [] : [{ op: "session_keyring", name: `_ses.${id}` }];
 }
 
 /** process.cwd is made where it is missing, while the root can still be written to. */

@@ -175,7 +175,11 @@ export const operations = {
   bring_loopback_up: { code: 43, fields: {}, doc: "lo up, in a network namespace that is new." },
 
   // --- the process
-  session_keyring: { code: 60, fields: { name: "str" }, doc: "A new session keyring." },
+  session_keyring: {
+    code: 60,
+    fields: { name: "str", permissions: "u32" },
+    doc: "Join the session keyring of that name, or make it. The permissions (KEY_*) are added to those that it has.",
+  },
   set_lsm_label: {
     code: 61,
     fields: { attribute: "str", label: "str" },
@@ -241,6 +245,11 @@ export const operations = {
     code: 75,
     fields: { uid: "u32" },
     doc: "Add HOME to the program's environment: the home of `uid` in the container's /etc/passwd, else `/`.",
+  },
+  set_listen_pid: {
+    code: 79,
+    fields: {},
+    doc: "Add LISTEN_PID to the program's environment: the pid of this process in its pid namespace (sd_listen_fds(3)).",
   },
   ready: { code: 72, fields: {}, doc: "Tell the host side that all is set up; go on when the container is started." },
   close_descriptors: { code: 73, fields: { first: "u32" }, doc: "Close-on-exec for every descriptor from `first` on." },

@@ -36,6 +36,8 @@ const recordSchema = {
     startTime: { integer: [0, 9007199254740991] },
     /** Has it no pid namespace of its own? Then the end of its first process does not end the others. */
     sharesPidNamespace: "boolean",
+    /** Do its processes keep the session keyring of whoever starts them? */
+    noNewKeyring: "boolean",
     /** Absolute paths of the cgroup directories that are removed with the container. */
     cgroups: { list: "string" },
     /** The file that freezes it: freezer.state (cgroup v1) or cgroup.freeze; "" where there is none. */

@@ -3,6 +3,7 @@
 //   ID/state.json   the record            ID/config.json   the effective spec, for `exec`
 //   ID/manifest.jws the signed manifest that it was created under, if any
 //   ID/start.sock   there while the container is created and not started
+//   ID/notify/notify.sock  the container's way to the service manager of who created it, where there is one
 // mkdir(2) of the directory is the claim to an id; flock(2) on it serialises the commands that change a container.
 // `state` and `list` take no lock and cope with a directory that vanishes under them.
 import { EdgerunError, wrap } from "../errors.ts";
@@ -27,6 +28,11 @@ export type StateDirectory = {
 
 export function startSocketPath(directory: StateDirectory): string {
   return `${directory.path}/start.sock`;
+}
+
+/** The directory is mounted in the container, which sees nothing else of ours. */
+export function notifyDirectoryPath(root: string, id: string): string {
+  return `${root}/${id}/notify`;
 }
 
 function recordPath(directory: StateDirectory): string {
@@ -150,6 +156,15 @@ function isDirectory(host: Host, path: string): boolean {
 
 /** Removes the directory and what we keep in it; the last step of every deletion. Needs no space, and goes on where a killed one stopped. */
 export function removeDirectory(host: Host, directory: StateDirectory): void {
-  for (const name of host.listDirectory(directory.path)) host.removeFile(`${directory.path}/${name}`);
+  for (const name of host.listDirectory(directory.path)) {
+    const path = `${directory.path}/${name}`;
+    if (name === "notify") removeNotifyDirectory(host, path);
+    else host.removeFile(path);
+  }
   host.removeDirectory(directory.path);
+}
+
+function removeNotifyDirectory(host: Host, path: string): void {
+  for (const name of host.listDirectory(path)) host.removeFile(`${path}/${name}`);
+  host.removeDirectory(path);
 }

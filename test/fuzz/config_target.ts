@@ -11,6 +11,7 @@ import { planExec } from "../../src/plan/exec.ts";
 import { formatPlan, formatPlanJson } from "../../src/plan/format.ts";
 import { planLaunch } from "../../src/plan/launch.ts";
 import type { HostFacts, LaunchPlan } from "../../src/plan/plan.ts";
+import { noService } from "../../src/plan/service.ts";
 import { applyManifest } from "../../src/policy/apply.ts";
 import { requireNoDenials } from "../../src/policy/decision.ts";
 import { formatDecisions } from "../../src/policy/format.ts";
@@ -70,6 +71,7 @@ export function makeConfigTarget(host: Host): Target {
       noNewKeyring: false,
       preserveFds: 0,
       cgroupManager: "cgroupfs" as const,
+      service: noService,
       privileged: true,
     };
     const launch = () =>

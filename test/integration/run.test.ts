@@ -231,25 +231,6 @@ test("--no-pivot works without pivot_root", () => {
   assert.equal(ws.script("ls -d /bin").run(["--no-pivot"]).stdout, "/bin\n");
 });
 
-test(
-  "a container has a session keyring of its own",
-  lacking({ crun: "its keyring can't be viewed by its possessor" }),
-  () => {
-    const keyring = "awk '$9 ~ /^_ses/ { print $9 }' /proc/keys";
-    const visible = ws.script(keyring, (config) => {
-      config.linux.maskedPaths = [];
-    });
-    assert.match(visible.run().stdout, new RegExp(`_ses\\.${visible.id}`));
-  },
-);
-
-test("--no-new-keyring makes none", () => {
-  const c = ws.script("cat /proc/keys", (config) => {
-    config.linux.maskedPaths = [];
-  });
-  assert.doesNotMatch(c.run(["--no-new-keyring"]).stdout, new RegExp(c.id));
-});
-
 test("run is refused while a container of that id exists", () => {
   const c = ws.running();
   assert.notEqual(c.run().status, 0);

@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { defaultConfig, type Seccomp, setScript } from "./support/config.ts";
+import { rootfsWith } from "./support/programs.ts";
 import { lacking } from "./support/runtime.ts";
-import { engineProfile, resolveProfile, rootfsWithCall } from "./support/seccomp.ts";
+import { engineProfile, resolveProfile } from "./support/seccomp.ts";
 import { useWorkspace } from "./support/workspace.ts";
 
 const ws = useWorkspace();
-const rootfs = rootfsWithCall(ws);
+const rootfs = rootfsWith(ws, "call");
 const onX86 = process.arch === "x64" ? {} : { skip: `x32 and i386 are modes of x86-64, not of ${process.arch}` };
 const needsProfile = existsSync(engineProfile) ? {} : { skip: `no ${engineProfile}` };
 /** No kernel has it, on any architecture. */

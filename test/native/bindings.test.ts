@@ -33,7 +33,7 @@ function runNode(...argv: string[]): string {
       text += written;
     },
   });
-  const request: Request = { program: "probe", argv, env: [], cwd: "/", uid: 0, gid: 0 };
+  const request: Request = { program: "probe", argv, env: [], cwd: "/", uid: 0, gid: 0, pid: process.pid };
   assert.equal(probe(capturing, request), 0);
   return text;
 }

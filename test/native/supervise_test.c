@@ -63,7 +63,7 @@ static void supervise(const struct session *session)
 		close(STDIN_FILENO);
 	for (int number = 1; number < NSIG; number++)
 		sigaction(number, NULL, &before[number]);
-	if (CALL(er_supervise_process, num(container), num(pidfd), num(master)) < 0) {
+	if (CALL(er_supervise_process, num(container), num(pidfd), num(master), num(-1), str("")) < 0) {
 		dprintf(2, "# %s\n", error.message);
 		_exit(204);
 	}
@@ -346,12 +346,12 @@ static void test_failures(void)
 		_exit(0);
 	int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
 	waitpid(child, NULL, 0);
-	check(failed_with(CALL(er_supervise_process, num(child), num(pidfd), num(-1)), ECHILD),
+	check(failed_with(CALL(er_supervise_process, num(child), num(pidfd), num(-1), num(-1), str("")), ECHILD),
 		  "a process that somebody else reaped is an error");
 	int null = open("/dev/null", O_RDWR);
-	check(failed_with(CALL(er_supervise_process, num(child), num(pidfd), num(null)), ENOTTY),
+	check(failed_with(CALL(er_supervise_process, num(child), num(pidfd), num(null), num(-1), str("")), ENOTTY),
 		  "a terminal that is none is an error");
-	check(failed_with(CALL(er_supervise_process, num(child), num(-1), num(-1)), EBADF), "a bad pidfd is an error");
+	check(failed_with(CALL(er_supervise_process, num(child), num(-1), num(-1), num(-1), str("")), EBADF), "a bad pidfd is an error");
 	close(null);
 	close(pidfd);
 }

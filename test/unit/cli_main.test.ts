@@ -51,7 +51,7 @@ function invoke(argv: string[], result: unknown = 0, request: Partial<Request> =
       return result;
     },
   });
-  const whole = { program: "/usr/bin/edgerun", argv, env: [], cwd: "/cwd", uid: 0, gid: 0, ...request };
+  const whole = { program: "/usr/bin/edgerun", argv, env: [], cwd: "/cwd", uid: 0, gid: 0, pid: 4321, ...request };
   const code = main(host, whole, { lifecycle, commands: () => commands });
   return { code, stdout: output[1]!, stderr: output[2]!, files, calls, output };
 }

@@ -113,7 +113,7 @@ function runMain(argv: string[]): Outcome {
   const lifecycle = new Proxy({} as Lifecycle, { get: () => (_: Context) => fail() });
   const code = main(
     host,
-    { program: "edgerun", argv, env: [], cwd: "/", uid: 0, gid: 0 },
+    { program: "edgerun", argv, env: [], cwd: "/", uid: 0, gid: 0, pid: 4321 },
     { lifecycle, commands: () => commands },
   );
   return { code, firstLine: output[1]!.split("\n")[0]!, message: output[2]!.replace(/^edgerun: /, "").trimEnd() };

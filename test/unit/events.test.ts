@@ -23,6 +23,7 @@ const record = {
   pid: 9,
   startTime: 1,
   sharesPidNamespace: false,
+  noNewKeyring: false,
   cgroups: ["/sys/fs/cgroup/x"],
   freezer: "",
   poststart: [],

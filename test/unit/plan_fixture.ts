@@ -4,6 +4,7 @@ import type { Json } from "../../src/host/functions.ts";
 import { type LaunchOptions, planLaunch } from "../../src/plan/launch.ts";
 import type { Operation, OperationName } from "../../src/plan/operations.ts";
 import type { HostFacts, LaunchPlan } from "../../src/plan/plan.ts";
+import { noService } from "../../src/plan/service.ts";
 import type { Spec } from "../../src/spec/config.ts";
 import { decodeSpec } from "../../src/spec/decode.ts";
 
@@ -46,6 +47,7 @@ const options: LaunchOptions = {
   noNewKeyring: false,
   preserveFds: 0,
   cgroupManager: "cgroupfs",
+  service: noService,
   privileged: true,
 };
 

@@ -38,7 +38,7 @@ function execFlags() {
     apparmor: { kind: "value", doc: "AppArmor profile of the process" },
     "no-new-privs": { kind: "bool", doc: "set no_new_privs" },
     cap: { kind: "list", short: "c", doc: "capability to add" },
-    "preserve-fds": { kind: "number", default: "0", doc: "pass this many descriptors after stdio and $LISTEN_FDS" },
+    "preserve-fds": { kind: "number", default: "0", doc: "pass this many descriptors after stdio" },
     cgroup: { kind: "list", doc: "sub-cgroup to run in, which must exist: [controller[,controller]:]path" },
     "ignore-paused": { kind: "bool", doc: "also in a paused container" },
   } as const satisfies FlagTable;

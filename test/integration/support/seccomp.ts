@@ -3,7 +3,7 @@
 // the helpers beside: an agent for user notification, a tracer, a program that makes any system call.
 
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Seccomp, SyscallRule } from "./config.ts";
 import { execute, launch, type Running, waitFor } from "./process.ts";
 import type { Workspace } from "./workspace.ts";
@@ -88,13 +88,4 @@ export function traceSeccomp(what: "flags" | "message", pid: number): number {
   const result = execute("python3", [helper, what, String(pid)]);
   if (result.status !== 0) throw new Error(result.stderr);
   return Number(result.stdout);
-}
-
-/** A root file system with /bin/call, which makes system calls by number; see call.c. */
-export function rootfsWithCall(ws: Workspace): string {
-  const rootfs = ws.newRootfs();
-  const source = resolve("test/integration/support/call.c");
-  const result = execute("gcc", ["-static", "-Os", "-s", "-o", join(rootfs, "bin/call"), source]);
-  if (result.status !== 0) throw new Error(result.stderr);
-  return rootfs;
 }
