@@ -92,8 +92,16 @@ DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"
   $(if $(COMMIT),--define:EDGERUN_COMMIT='"$(COMMIT)"') $(if $(BUILD_TIME),--define:EDGERUN_BUILD_TIME=$(BUILD_TIME))
 
 # One module per part of the program (src/lifecycle/parts.ts); what parts share is in chunks, which they import.
-PARTS := src/entry_device.ts launch=src/lifecycle/launch_part.ts authority=src/lifecycle/authority.ts network=src/lifecycle/network.ts report=src/lifecycle/plan.ts \
-  commands=src/cli/rare_commands.ts rare=src/lifecycle/rare_part.ts special=src/lifecycle/special_part.ts
+PARTS := src/entry_device.ts \
+  authority=src/lifecycle/authority.ts \
+  commands=src/cli/rare_commands.ts \
+  launch=src/lifecycle/launch_part.ts \
+  mounts=src/lifecycle/mount_changes.ts \
+  network=src/lifecycle/network.ts \
+  rare=src/lifecycle/rare_part.ts \
+  report=src/lifecycle/plan.ts \
+  resources=src/lifecycle/resources_part.ts \
+  special=src/lifecycle/special_part.ts
 
 build/brain/stamp: $(TYPESCRIPT) $(GENERATED)
 	rm -rf $(@D)

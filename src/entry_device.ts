@@ -14,6 +14,8 @@ function loadParts(loadModule: LoadModule): Parts {
     launch: () => loadModule("launch") as ReturnType<Parts["launch"]>,
     authority: () => loadModule("authority") as ReturnType<Parts["authority"]>,
     commands: () => loadModule("commands") as ReturnType<Parts["commands"]>,
+    mounts: () => loadModule("mounts") as ReturnType<Parts["mounts"]>,
+    resources: () => loadModule("resources") as ReturnType<Parts["resources"]>,
     rare: () => loadModule("rare") as ReturnType<Parts["rare"]>,
     network: () => loadModule("network") as ReturnType<Parts["network"]>,
     special: () => loadModule("special") as ReturnType<Parts["special"]>,

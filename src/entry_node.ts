@@ -7,9 +7,11 @@ import type { Host } from "./host/functions.ts";
 import * as authority from "./lifecycle/authority.ts";
 import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
+import * as mounts from "./lifecycle/mount_changes.ts";
 import * as network from "./lifecycle/network.ts";
 import * as report from "./lifecycle/plan.ts";
 import * as rare from "./lifecycle/rare_part.ts";
+import * as resources from "./lifecycle/resources_part.ts";
 import * as special from "./lifecycle/special_part.ts";
 import type { Program } from "./main.ts";
 
@@ -29,6 +31,8 @@ export const program: Program = {
     launch: () => launch,
     authority: () => authority,
     commands: () => commands,
+    mounts: () => mounts,
+    resources: () => resources,
     rare: () => rare,
     network: () => network,
     special: () => special,

@@ -30,6 +30,8 @@ static const char *message_name(uint32_t kind)
 		return "failed";
 	case MESSAGE_LISTENER:
 		return "listener";
+	case MESSAGE_MOUNTED:
+		return "mounted";
 	case MESSAGE_OPEN_SOURCES:
 		return "open_sources";
 	case MESSAGE_INTERFACES:

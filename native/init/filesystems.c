@@ -116,7 +116,7 @@ void do_mount_filesystem(const struct op_mount_filesystem *op)
 	set_propagation(mount_fd, op->target, op->propagation);
 	if (sys_move_mount(mount_fd, target_fd) != 0)
 		fail(errno, "attach %s at \"%s\"", op->type, op->target);
-	close(mount_fd);
+	release_mount(mount_fd);
 	close(target_fd);
 }
 

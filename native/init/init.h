@@ -97,6 +97,16 @@ int open_kernel_view_target(const char *type, const char *target);
 /** Copies what the directory `name` holds into another one, which is empty. Fails the start if it can't. */
 void copy_directory(int from_fd, int to_fd, const char *name);
 
+// mount_changes.c
+/** What becomes of the descriptor of a mount that was attached: closed, unless the mount may have to be taken back. */
+void release_mount(int mount_fd);
+/** Takes away the mounts that prepare_mount_changes said to keep track of, the last one first. */
+void take_back_mounts(void);
+
+// root.c
+/** The id of the mount that a descriptor is in, as /proc/PID/mountinfo has it. */
+uint64_t find_mount_id(int fd);
+
 // system calls that libc has no wrapper for (syscalls.c)
 int sys_open_tree(int dirfd, const char *path, unsigned flags);
 int sys_move_mount(int from, int to);
@@ -123,6 +133,9 @@ void do_mount_bind(const struct operation *operation);
 void do_mount_by_flags(const struct op_mount_by_flags *op);
 void do_remount(const struct op_remount *op);
 void do_reconfigure_filesystem(const struct op_reconfigure_filesystem *op);
+void do_prepare_mount_changes(const struct op_prepare_mount_changes *op);
+_Noreturn void do_commit_mounts(void);
+_Noreturn void do_remove_mounts(const struct op_remove_mounts *op);
 void do_make_directory(const struct op_make_directory *op);
 void do_make_symlink(const struct op_make_symlink *op);
 void do_make_device(const struct op_make_device *op);

@@ -76,6 +76,12 @@ static void carry_out(const struct operation *op)
 		return do_remount(op->fields);
 	case OP_RECONFIGURE_FILESYSTEM:
 		return do_reconfigure_filesystem(op->fields);
+	case OP_PREPARE_MOUNT_CHANGES:
+		return do_prepare_mount_changes(op->fields);
+	case OP_COMMIT_MOUNTS:
+		do_commit_mounts();
+	case OP_REMOVE_MOUNTS:
+		do_remove_mounts(op->fields);
 	case OP_MAKE_DIRECTORY:
 		return do_make_directory(op->fields);
 	case OP_MAKE_SYMLINK:
@@ -212,6 +218,7 @@ _Noreturn void fail(int error, const char *format, ...)
 			reason[0] += 'a' - 'A';
 		snprintf(message.text + used, sizeof message.text - (size_t)used, ": %s", reason);
 	}
+	take_back_mounts();
 	size_t size = MESSAGE_HEAD_BYTES + strlen(message.text) + 1;
 	(void)!write(init.control_fd, &message, size);
 	_exit(125);

@@ -83,7 +83,7 @@ void do_mount_bind(const struct operation *operation)
 		refuse_inside_proc(target_fd, op->target);
 	if (sys_move_mount(tree_fd, target_fd) != 0)
 		fail(errno, "bind mount \"%s\" at \"%s\"", op->source, op->target);
-	close(tree_fd);
+	release_mount(tree_fd);
 	close(target_fd);
 }
 

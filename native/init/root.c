@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static uint64_t mount_id(int fd)
+uint64_t find_mount_id(int fd)
 {
 	struct statx info;
 	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0)
@@ -22,13 +22,13 @@ static uint64_t mount_id(int fd)
  */
 static void make_parent_mount_private(int source_fd)
 {
-	uint64_t mount = mount_id(source_fd);
+	uint64_t mount = find_mount_id(source_fd);
 	int at = dup(source_fd);
 	for (;;) {
 		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (at < 0 || up < 0)
 			fail(errno, "find the mount of the root file system");
-		int is_top = mount_id(up) != mount;
+		int is_top = find_mount_id(up) != mount;
 		struct statx here, above;
 		if (!is_top && syscall(SYS_statx, at, "", AT_EMPTY_PATH, STATX_INO, &here) == 0 &&
 			syscall(SYS_statx, up, "", AT_EMPTY_PATH, STATX_INO, &above) == 0 && here.stx_ino == above.stx_ino)

@@ -5,6 +5,7 @@ import { checkpointCommand } from "./commands/checkpoint.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { listCommand } from "./commands/list.ts";
+import { mountsCommand } from "./commands/mounts.ts";
 import { ownerCommand } from "./commands/owner.ts";
 import { pauseCommand } from "./commands/pause.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -20,7 +21,7 @@ export { formatCommandHelp, formatHelp } from "./help.ts";
 
 /** Names of all commands, in the order of the help. */
 const commandNames =
-  "checkpoint create delete events exec features kill list owner pause plan ps restore resume run spec start state update";
+  "checkpoint create delete events exec features kill list mounts owner pause plan ps restore resume run spec start state update";
 
 /** Every command, in the order of the help. */
 export function allCommands(): Command[] {
@@ -42,6 +43,8 @@ function findRareCommand(name: string): Command | undefined {
       return featuresCommand();
     case "list":
       return listCommand();
+    case "mounts":
+      return mountsCommand();
     case "owner":
       return ownerCommand();
     case "pause":

@@ -70,7 +70,7 @@ function findHierarchy(options: string, ownCgroups: readonly OwnCgroup[]): strin
 }
 
 /** mountinfo writes space, tab, newline and backslash as \040, \011, \012 and \134. */
-function unescapeOctal(text: string): string {
+export function unescapeOctal(text: string): string {
   let at = text.indexOf("\\");
   if (at < 0) return text;
   let result = "";

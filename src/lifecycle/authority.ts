@@ -11,9 +11,10 @@ import { type NetworkRequest, resolveNetwork } from "../network/request.ts";
 import { applyManifest } from "../policy/apply.ts";
 import { type Decision, requireNoDenials } from "../policy/decision.ts";
 import { readHostView } from "../policy/host_view.ts";
+import { limitMounts } from "../policy/mounts.ts";
 import { limitProcess } from "../policy/process.ts";
 import { limitResources } from "../policy/resources.ts";
-import type { LinuxResources, Process, Spec } from "../spec/config.ts";
+import type { Linux, LinuxResources, Mount, Process, Spec } from "../spec/config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { StateDirectory } from "../state/store.ts";
 import { readStoredManifest } from "../state/stored_manifest.ts";
@@ -84,4 +85,15 @@ export function limitUpdate(asked: LinuxResources, grants: Json): { resources: L
   const resources = limitResources(asked, decodeGrants(grants, "the container's grants"), decisions);
   requireNoDenials(decisions);
   return { resources, decisions };
+}
+
+/**
+ * Mounts for a running container are granted as those of its bundle.
+ * @throws EdgerunError DENIED
+ */
+export function limitAddedMounts(asked: readonly Mount[], linux: Linux, grants: Json): Mount[] {
+  const decisions: Decision[] = [];
+  const mounts = limitMounts(asked, linux, decodeGrants(grants, "the container's grants"), decisions);
+  requireNoDenials(decisions);
+  return mounts;
 }

@@ -134,6 +134,19 @@ export function awaitReady(host: Host, init: InitProcess, handlers: SetupHandler
   }
 }
 
+/** Serves an init that changes mounts, until it is done. Returns the ids of those that it made, in order. */
+export function awaitMounts(host: Host, init: InitProcess, handSources: () => void): number[] {
+  const ids: number[] = [];
+  for (;;) {
+    const message = receive(host, init, setupTimeoutMs);
+    if (message.kind === "ready") return ids;
+    if (message.kind === "open_sources") handSources();
+    else if (message.kind === "mounted") ids.push(message.value);
+    else if (message.kind === "failed") throw describeFailure(message, "cannot change the mounts");
+    else throw unexpected(message);
+  }
+}
+
 /** Under its filter the process may not be able to send a descriptor: it tells the number, and we take it. */
 function giveListener(host: Host, init: InitProcess, descriptor: number, handlers: SetupHandlers): void {
   const listenerFd = host.takeDescriptor(init.pidfd, descriptor);
@@ -173,6 +186,9 @@ function receive(host: Host, init: InitProcess, timeoutMs: number): Message {
 function unexpected(message: Message): EdgerunError {
   if (message.kind !== "failed")
     return new EdgerunError("INIT", `unexpected message "${message.kind}" from container init`);
-  const errno = message.errno === "" ? undefined : message.errno;
-  return new EdgerunError("INIT", `error during container init: ${message.text}`, { errno });
+  return describeFailure(message, "error during container init");
+}
+
+function describeFailure({ errno, text }: Message, operation: string): EdgerunError {
+  return new EdgerunError("INIT", `${operation}: ${text}`, { errno: errno === "" ? undefined : errno });
 }

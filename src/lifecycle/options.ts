@@ -6,7 +6,7 @@ import type { Grants } from "../manifest/schema.ts";
 import type { NetworkRequest } from "../network/request.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import type { Decision } from "../policy/decision.ts";
-import type { LinuxResources, Process, Spec } from "../spec/config.ts";
+import type { Linux, LinuxResources, Mount, Process, Spec } from "../spec/config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { StateDirectory } from "../state/store.ts";
 import type { Parts } from "./parts.ts";
@@ -119,6 +119,9 @@ export type UpdateOptions = {
 /** `stats`: once, and no events. intervalMs: above 0, may have a fraction. */
 export type EventsOptions = { id: string; intervalMs: number; stats: boolean };
 
+/** `file`: a list of mounts, as in config.json. */
+export type MountsOptions = { id: string; file: string };
+
 /** id: undefined where the plan is for no container in particular. */
 export type PlanOptions = Pick<CreateOptions, "bundle" | "config" | "manifest"> & {
   id: string | undefined;
@@ -190,6 +193,8 @@ export interface Lifecycle {
   pause(context: Context, id: string): number;
   resume(context: Context, id: string): number;
   update(context: Context, options: UpdateOptions): number;
+  addMounts(context: Context, options: MountsOptions): number;
+  removeMounts(context: Context, options: MountsOptions): number;
   events(context: Context, options: EventsOptions): number;
   plan(context: Context, options: PlanOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
@@ -200,6 +205,8 @@ export interface Lifecycle {
   findCgroups(context: Context, directory: StateDirectory): string[];
   /** A process of `exec`, as far as the manifest of its container grants it. */
   limitProcess(asked: Process, grants: Json): Process;
+  /** The mounts for a running container, as far as its manifest grants them. @throws DENIED */
+  limitMounts(asked: readonly Mount[], linux: Linux, grants: Json): Mount[];
   /** The limits of a running container, as far as its manifest grants them. */
   limitUpdate(asked: LinuxResources, grants: Json): { resources: LinuxResources; decisions: Decision[] };
   /** A name for the interface that connects a container; connectNetwork() makes it. */

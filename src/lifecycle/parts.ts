@@ -9,6 +9,10 @@ export type Parts = {
   authority: () => typeof import("./authority.ts");
   /** Commands that are not called for each container, and the help. */
   commands: () => typeof import("../cli/rare_commands.ts");
+  /** Mounts of running containers. */
+  mounts: () => typeof import("./mount_changes.ts");
+  /** Limits and figures of running containers. */
+  resources: () => typeof import("./resources_part.ts");
   /** Commands on containers that no start and no end of one needs. */
   rare: () => typeof import("./rare_part.ts");
   /** The link of a container whose manifest grants one. */

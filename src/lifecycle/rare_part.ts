@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the program with the commands on containers that no start and no end of one needs.
-export { events } from "./events.ts";
+// The part of the program with commands on containers that no start and no end of one needs.
 export { list, ps } from "./listing.ts";
 export { pause, resume } from "./pause.ts";
 export { deleteMatching, killMatching } from "./several.ts";
-export { update } from "./update.ts";

@@ -5,7 +5,7 @@ import type { LaunchPlan } from "../plan/plan.ts";
 import type { InitProcess } from "./init.ts";
 
 /** Opens the plan's sources in init's mount namespace, maps their ids, and sends them. */
-export function handSources(host: Host, init: InitProcess, { sources }: LaunchPlan): void {
+export function handSources(host: Host, init: InitProcess, { sources }: Pick<LaunchPlan, "sources">): void {
   const maps: string[] = [];
   const flags = sources.map(({ recursive, idMaps, mapRecursively }) => {
     let map = 0;

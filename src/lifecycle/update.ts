@@ -12,6 +12,7 @@ import { readEffectiveConfig, replaceEffectiveConfig } from "../state/effective_
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, type StateDirectory, unlockDirectory } from "../state/store.ts";
 import { writeLimits } from "./limit_writes.ts";
+import { nameSource } from "./name_source.ts";
 import type { Context, UpdateOptions } from "./options.ts";
 
 const maxResourcesBytes = 4 << 20;
@@ -72,7 +73,7 @@ function changeLimits(context: Context, directory: StateDirectory, asked: LinuxR
   const linux = config.spec.linux ?? {};
   const current = linux.resources ?? {};
   const changes = config.grants === null ? asked : limitChanges(context, current, asked, config.grants);
-  const plan = namingSource(label, () =>
+  const plan = nameSource(label, "config.json: $.linux.resources", () =>
     planUpdate({ current, changes, cgroups: record.cgroups, facts: readHostFacts(host) }),
   );
   for (const warning of plan.warnings) log.warn(warning);
@@ -104,17 +105,6 @@ function limitChanges(context: Context, current: LinuxResources, asked: LinuxRes
   if (pids !== undefined) Object.assign(changes, { pids: resources.pids });
   if (unified !== undefined && resources.unified !== undefined) Object.assign(changes, { unified });
   return changes;
-}
-
-/** The planner names paths in config.json; what is asked for here comes from elsewhere. */
-function namingSource<T>(label: string, plan: () => T): T {
-  const prefix = "config.json: $.linux.resources";
-  try {
-    return plan();
-  } catch (error) {
-    if (!(error instanceof EdgerunError) || !error.message.startsWith(prefix)) throw error;
-    throw new EdgerunError(error.code, `${label}: $${error.message.slice(prefix.length)}`, { cause: error });
-  }
 }
 
 /**

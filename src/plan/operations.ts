@@ -134,6 +134,21 @@ export const operations = {
     fields: { count: "u32" },
     doc: "Take over the sources of bind mounts that the host side has opened, with its rights and with ids mapped.",
   },
+  prepare_mount_changes: {
+    code: 34,
+    fields: { keep: "u32" },
+    doc: "Before the mount namespace of a running container is joined: open what mounts are taken away by. keep: if a later operation fails, or the host side ends before its word, the mounts made until then are taken away again.",
+  },
+  commit_mounts: {
+    code: 35,
+    fields: {},
+    doc: "Tell the host side the id of each mount that was made, in order; wait for its word (`start`), and end.",
+  },
+  remove_mounts: {
+    code: 36,
+    fields: { targets: "strs", ids: "u32s" },
+    doc: "Unmount, and end. Each target must be the mount with the id beside it, all of them before one is unmounted.",
+  },
   mask_path: {
     code: 20,
     fields: { target: "str" },
@@ -284,6 +299,7 @@ export const messages = {
   running: 7,
   open_sources: 8,
   interfaces: 9,
+  mounted: 10,
   go: 16,
   hooks_done: 17,
   start: 18,

@@ -5,10 +5,11 @@ import type { Json } from "../host/functions.ts";
 import { decode } from "../schema/decode.ts";
 import type { Decoded, Schema } from "../schema/schema.ts";
 import { type Spec, specSchema } from "./config.ts";
+import { type Mount, mountSchema } from "./mounts.ts";
 import { type Process, processSchema } from "./process.ts";
 import { type Report, warn } from "./report.ts";
 import { type LinuxResources, resourcesSchema } from "./resources.ts";
-import { validateSpec } from "./validate.ts";
+import { validateMounts, validateSpec } from "./validate.ts";
 import { validateProcess } from "./validate_process.ts";
 import { validateResources } from "./validate_resources.ts";
 
@@ -42,6 +43,15 @@ export function decodeResources(json: Json, label: string): { resources: LinuxRe
   const resources = decodeReporting(resourcesSchema, json, report);
   validateResources(report, "$", resources);
   return { resources, warnings: report.warnings };
+}
+
+/** Decodes and checks a list of mounts (`mounts add`); results and errors as in decodeSpec(). */
+export function decodeMounts(json: Json, label: string): { mounts: Mount[]; warnings: string[] } {
+  const report: Report = { label, warnings: [] };
+  const { value: mounts, unknown } = decode({ list: mountSchema, minItems: 1 } as const, json, label);
+  for (const path of unknown) warn(report, path, "unknown property, ignored");
+  validateMounts(report, "$", mounts);
+  return { mounts, warnings: report.warnings };
 }
 
 function decodeReporting<S extends Schema>(schema: S, json: Json, report: Report): Decoded<S> {

@@ -22,7 +22,7 @@ const LONGEST_UTS_NAME = 64;
 export function validateSpec(report: Report, spec: Spec): void {
   validateVersion(report, spec.ociVersion);
   validateProcess(report, "$.process", spec.process);
-  validateMounts(report, spec.mounts ?? []);
+  validateMounts(report, "$.mounts", spec.mounts ?? []);
   validateUtsName(report, "$.hostname", spec.hostname, spec);
   validateUtsName(report, "$.domainname", spec.domainname, spec);
   if (spec.annotations !== undefined && "" in spec.annotations) {
@@ -39,15 +39,16 @@ function validateVersion(report: Report, version: string): void {
     fail(report, "$.ociVersion", `version ${quote(version)} is not supported, only 1.x is`);
 }
 
-function validateMounts(report: Report, mounts: Mount[]): void {
+/** Checks decoded mounts, and makes relative destinations absolute. `path` is where they stand. */
+export function validateMounts(report: Report, path: string, mounts: Mount[]): void {
   for (const [index, mount] of mounts.entries()) {
     if (!mount.destination.startsWith("/")) {
       const absolute = `/${mount.destination}`;
-      warn(report, `$.mounts[${index}].destination`, `not absolute, taken as ${quote(absolute)}`);
+      warn(report, `${path}[${index}].destination`, `not absolute, taken as ${quote(absolute)}`);
       mount.destination = absolute;
     }
     if ((mount.uidMappings === undefined) !== (mount.gidMappings === undefined)) {
-      fail(report, `$.mounts[${index}]`, "uidMappings and gidMappings go together");
+      fail(report, `${path}[${index}]`, "uidMappings and gidMappings go together");
     }
   }
 }
