@@ -96,6 +96,7 @@ PARTS := src/entry_device.ts \
   authority=src/lifecycle/authority.ts \
   commands=src/cli/rare_commands.ts \
   launch=src/lifecycle/launch_part.ts \
+  manifests=src/lifecycle/manifests.ts \
   mounts=src/lifecycle/mount_changes.ts \
   network=src/lifecycle/network.ts \
   rare=src/lifecycle/rare_part.ts \

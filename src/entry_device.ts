@@ -19,6 +19,7 @@ function loadParts(loadModule: LoadModule): Parts {
     rare: () => loadModule("rare") as ReturnType<Parts["rare"]>,
     network: () => loadModule("network") as ReturnType<Parts["network"]>,
     special: () => loadModule("special") as ReturnType<Parts["special"]>,
+    manifests: () => loadModule("manifests") as ReturnType<Parts["manifests"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };
 }

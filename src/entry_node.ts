@@ -7,6 +7,7 @@ import type { Host } from "./host/functions.ts";
 import * as authority from "./lifecycle/authority.ts";
 import { createLifecycle } from "./lifecycle/index.ts";
 import * as launch from "./lifecycle/launch_part.ts";
+import * as manifests from "./lifecycle/manifests.ts";
 import * as mounts from "./lifecycle/mount_changes.ts";
 import * as network from "./lifecycle/network.ts";
 import * as report from "./lifecycle/plan.ts";
@@ -36,6 +37,7 @@ export const program: Program = {
     rare: () => rare,
     network: () => network,
     special: () => special,
+    manifests: () => manifests,
     report: () => report,
   }),
   commands: () => commands,

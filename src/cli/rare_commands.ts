@@ -5,6 +5,7 @@ import { checkpointCommand } from "./commands/checkpoint.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { listCommand } from "./commands/list.ts";
+import { manifestCommand } from "./commands/manifest.ts";
 import { mountsCommand } from "./commands/mounts.ts";
 import { ownerCommand } from "./commands/owner.ts";
 import { pauseCommand } from "./commands/pause.ts";
@@ -21,7 +22,7 @@ export { formatCommandHelp, formatHelp } from "./help.ts";
 
 /** Names of all commands, in the order of the help. */
 const commandNames =
-  "checkpoint create delete events exec features kill list mounts owner pause plan ps restore resume run spec start state update";
+  "checkpoint create delete events exec features kill list manifest mounts owner pause plan ps restore resume run spec start state update";
 
 /** Every command, in the order of the help. */
 export function allCommands(): Command[] {
@@ -45,6 +46,8 @@ function findRareCommand(name: string): Command | undefined {
       return listCommand();
     case "mounts":
       return mountsCommand();
+    case "manifest":
+      return manifestCommand();
     case "owner":
       return ownerCommand();
     case "pause":

@@ -41,6 +41,7 @@ export function createLifecycle(parts: Parts): Lifecycle {
     limitUpdate: (asked, grants) => parts.authority().limitUpdate(asked, grants),
     limitProcess: (asked, grants) => parts.authority().limitExecProcess(asked, grants),
     special: parts.special,
+    manifests: parts.manifests,
     isEnrolled: (context) => hasTrustStore(context) && parts.authority().isHostEnrolled(context),
     start,
     state,

@@ -216,6 +216,8 @@ export interface Lifecycle {
   disconnectNetwork(context: Context, record: ContainerRecord): void;
   /** What few containers ask for. */
   special: Parts["special"];
+  /** The device's side of what the owner signs. */
+  manifests: Parts["manifests"];
   /** Whether this host has an owner, so that containers need a manifest; for `features`. */
   isEnrolled(context: Context): boolean;
 }

@@ -19,6 +19,8 @@ export type Parts = {
   network: () => typeof import("./network.ts");
   /** What few containers ask for: network interfaces. */
   special: () => typeof import("./special_part.ts");
+  /** `manifest`. */
+  manifests: () => typeof import("./manifests.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");
 };

@@ -3,7 +3,7 @@
 // least that of the build, and the latest that was ever seen here (systemd-timesyncd keeps its clock file for the same
 // reason). DATA_ROOT/clock.json is written once an hour at most, because flash wears out.
 import type { Json } from "../host/functions.ts";
-import { prepareDataRoot } from "./data_root.ts";
+import { prepareDataRoot, withLock } from "./data_root.ts";
 import { readOwnedJson, type Site } from "./site.ts";
 
 declare const EDGERUN_BUILD_TIME: number | undefined;
@@ -39,7 +39,11 @@ export function keepTime(site: Site, clock: Clock, issued: number): string | und
   if (seen < clock.known + writeEverySeconds && issued <= clock.known) return undefined;
   try {
     prepareDataRoot(site);
-    site.host.replaceFile(clockPath(site), `{"seconds":${seen}}\n`, 0o600, 1);
+    // Starts at the same time write it at the same time; the latest one stays.
+    withLock(site, site.dataRoot, () => {
+      if (seen <= readClock(site).known) return;
+      site.host.replaceFile(clockPath(site), `{"seconds":${seen}}\n`, 0o600, 1);
+    });
   } catch (error) {
     // The time that is known stays as it was: later than that, nothing is accepted that would not be now.
     return `cannot keep the time: ${error instanceof Error ? error.message : String(error)}`;

@@ -24,6 +24,8 @@ export type TrustStore = {
   policy: Required<Omit<TrustPolicy, "keys" | "schema">>;
   /** Of the trust root; 0 without one. A higher one starts the sequence numbers anew. */
   epoch: number;
+  /** When the trust root expires; undefined: never. */
+  expires?: number | undefined;
 };
 
 const maxKeyBytes = 8192;
@@ -72,7 +74,7 @@ function readRootStore(site: Site, directory: string): TrustStore {
   const { root, keys } = openTrustRoot(site, text, file);
   // A key that only signs roots has no part in the policy, and may sign nothing else.
   const others = keys.filter(({ kid }) => Object.hasOwn(root.policy.keys, kid) || !root.rootKeys.includes(kid));
-  return makeStore(directory, others, root.policy, root.epoch);
+  return { ...makeStore(directory, others, root.policy, root.epoch), expires: root.exp };
 }
 
 function readPolicy(site: Site, file: string): TrustPolicy | undefined {

@@ -42,6 +42,11 @@ const clockSkew = 300;
  */
 export function openVerifier(site: Site, warn: (message: string) => void, trust = readTrustStore(site)): Verifier {
   const clock = readClock(site);
+  if (trust.expires !== undefined && clock.now >= trust.expires) {
+    throw invalidManifest(
+      `the trust root expired at ${trust.expires}, now it is ${clock.now}: put a newer one in force`,
+    );
+  }
   return { site, trust, clock, revocations: readRevocations(site, trust, clock, warn) };
 }
 

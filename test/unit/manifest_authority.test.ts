@@ -557,6 +557,15 @@ test("a trust root that its own keys have not signed, or that is not in order", 
   }
 });
 
+test("a trust root that has expired refuses every manifest", async (t) => {
+  const [r1, r2, owner] = (await makeOwners(3)) as [Owner, Owner, Owner];
+  const token = await signToken(owner, exampleManifest());
+  const at = async (exp: number) => installRoot(t, await makeRoot([r1, r2], [owner], [r1, r2], { exp }));
+  assert.equal(verifyOn(await at(now + 1), token).manifest.seq, 17);
+  const late = await at(now);
+  assert.throws(() => verifyOn(late, token), invalid(`the trust root expired at ${now}`));
+});
+
 test("a new trust root is signed by the old keys and the new ones, and never older", async (t) => {
   const [r1, r2, r3, r4, owner] = (await makeOwners(5)) as [Owner, Owner, Owner, Owner, Owner];
   const site = makeSite(t);
