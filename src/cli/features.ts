@@ -4,7 +4,7 @@
 import { listMountOptions } from "../plan/mount_options.ts";
 import { kernelFlags } from "../plan/seccomp.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
-import { namespaceSchema } from "../spec/linux.ts";
+import { memoryPolicySchema, namespaceSchema } from "../spec/linux.ts";
 import { seccompArgSchema, seccompSchema } from "../spec/seccomp.ts";
 import { type BuildInfo, ociVersionMax } from "./version.ts";
 
@@ -26,7 +26,7 @@ export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFl
     linux: {
       namespaces: sorted(namespaceSchema.required.type.oneOf),
       capabilities: capabilityNames,
-      cgroup: { v1: true, v2: false, systemd: false, systemdUser: false, rdma: false },
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
         actions: sorted(seccompSchema.required.defaultAction.oneOf),
@@ -38,6 +38,10 @@ export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFl
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: false },
+      memoryPolicy: {
+        modes: sorted(memoryPolicySchema.required.mode.oneOf),
+        flags: sorted(memoryPolicySchema.optional.flags.list.oneOf),
+      },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },
     },

@@ -370,7 +370,23 @@ test("features is an OCI features document, and the only output", () => {
     supportedFlags,
     knownFlags.filter((flag: string) => !isOfNewKernels(flag)),
   );
-  assert.deepEqual(features.linux.cgroup, { v1: true, v2: false, systemd: false, systemdUser: false, rdma: false });
+  assert.deepEqual(features.linux.cgroup, { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true });
   assert.equal(features.linux.mountExtensions.idmap.enabled, true);
+  assert.equal(features.linux.netDevices.enabled, true);
+  for (const option of ["tmpcopyup", "idmap", "ridmap", "iversion", "silent", "rnosymfollow"]) {
+    assert.ok(features.mountOptions.includes(option), option);
+  }
+  assert.deepEqual(features.linux.memoryPolicy, {
+    modes: [
+      "MPOL_BIND",
+      "MPOL_DEFAULT",
+      "MPOL_INTERLEAVE",
+      "MPOL_LOCAL",
+      "MPOL_PREFERRED",
+      "MPOL_PREFERRED_MANY",
+      "MPOL_WEIGHTED_INTERLEAVE",
+    ],
+    flags: ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"],
+  });
   assert.equal(features.annotations["dev.edgerun.enrolled"], "true");
 });
