@@ -80,8 +80,8 @@ function runCommand(invocation: Invocation, options: GlobalOptions, commandName:
     () => `Incorrect Usage.\n\n${commandHelp(invocation, command)}`,
   );
   invocation.running = command;
-  const { root, configRoot, dataRoot, cgroupManager } = options;
-  return command.run({ host, request, lifecycle, root, configRoot, dataRoot, cgroupManager, log }, parsed);
+  const { root, configRoot, dataRoot, cgroupManager, rootless } = options;
+  return command.run({ host, request, lifecycle, root, configRoot, dataRoot, cgroupManager, rootless, log }, parsed);
 }
 
 /** A wrong command line is answered with the help on stdout, as runc does; the error itself goes on to main(). */

@@ -85,6 +85,14 @@ void do_host_interfaces(void)
 	await_message(MESSAGE_INTERFACES_MOVED);
 }
 
+void do_announce(const struct op_announce *op)
+{
+	// /proc/PID of a process that can't be dumped belongs to root. Nobody else is in the new user namespace yet.
+	if (op->visible && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+		fail(errno, "show the process to its user");
+	send_message(MESSAGE_RUNNING, 0, -1);
+}
+
 void do_host_hooks(void)
 {
 	send_message(MESSAGE_HOOKS, 0, -1);

@@ -144,6 +144,7 @@ void do_mask_path(const struct op_mask_path *op);
 void do_readonly_path(const struct op_readonly_path *op);
 void do_open_terminal(const struct op_open_terminal *op);
 void do_host_interfaces(void);
+void do_announce(const struct op_announce *op);
 void do_host_hooks(void);
 void do_run_hook(const struct op_run_hook *op);
 void do_pivot_root(const struct op_pivot_root *op);

@@ -57,7 +57,7 @@ static void carry_out(const struct operation *op)
 	case OP_FORK:
 		return do_fork(op->fields);
 	case OP_ANNOUNCE:
-		return send_message(MESSAGE_RUNNING, 0, -1);
+		return do_announce(op->fields);
 	case OP_SET_IDS_IN_USERNS:
 		return do_set_ids_in_userns();
 	case OP_SET_PROPAGATION:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flags before the command.
 import type { Request } from "../host/functions.ts";
+import type { Rootless } from "../lifecycle/options.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import { type FlagTable, type FlagValues, usageError } from "./grammar.ts";
 import { type LogDestination, type LogLevel, readLogDestination } from "./log_destination.ts";
@@ -37,7 +38,11 @@ export function globalFlags() {
       default: '"cgroupfs"',
       doc: "who makes cgroups: cgroupfs, systemd (cgroupsPath is slice:prefix:name), or disabled: nobody",
     },
-    rootless: { kind: "value", doc: "accepted for compatibility, has no effect" },
+    rootless: {
+      kind: "value",
+      default: '"auto"',
+      doc: "do without cgroups where there is no right to make them: true, false or auto",
+    },
     criu: { kind: "value", hidden: true, doc: "accepted for compatibility, has no effect" },
     version: { kind: "bool", short: "v", doc: "print the version" },
   } as const satisfies FlagTable;
@@ -54,6 +59,7 @@ export type GlobalOptions = {
   /** undefined: warnings only where there is no --log. */
   logLevel: LogLevel | undefined;
   cgroupManager: CgroupManager;
+  rootless: Rootless;
 };
 
 const defaultConfigRoot = "/etc/edgerun";
@@ -76,6 +82,7 @@ export function readGlobals(flags: FlagValues<ReturnType<typeof globalFlags>>, r
     logDestination: readLogDestination(request.cwd, flags.log),
     logFormat: format,
     logLevel: flags.debug === true ? "debug" : readLogLevel(flags["log-level"]),
+    rootless: readRootless(flags.rootless ?? "auto"),
     cgroupManager: readCgroupManager(flags["cgroup-manager"], flags["systemd-cgroup"] === true),
   };
 }
@@ -98,4 +105,12 @@ function defaultRoot(request: Request): string {
   const prefix = "XDG_RUNTIME_DIR=";
   const directory = request.env.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
   return directory ? absolutePath(request.cwd, `${directory}/edgerun/containers`) : systemRoot;
+}
+
+/** As runc, which takes what Go's strconv.ParseBool takes, and "auto". */
+function readRootless(text: string): Rootless {
+  if (text === "auto" || text === "") return "auto";
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return "true";
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return "false";
+  throw usageError(`invalid --rootless "${text}": expected true, false or auto`);
 }

@@ -14,10 +14,13 @@ const MAX_SMALL_FILE = 64 << 10;
 /** @throws EdgerunError HOST when /proc is not mounted */
 export function readHostFacts(host: Host): HostFacts {
   const ownCgroups = parseOwnCgroups(host.readFile("/proc/self/cgroup", MAX_SMALL_FILE));
+  const initialUserNamespace = isIdentityMap(host.readFile("/proc/self/uid_map", MAX_SMALL_FILE));
+  const groups = initialUserNamespace ? null : host.readFileIfExists("/proc/self/setgroups", MAX_SMALL_FILE);
   return {
     cgroupMounts: parseCgroupMounts(host.readFile("/proc/self/mountinfo", MAX_MOUNTINFO), ownCgroups),
     ownCgroups,
-    initialUserNamespace: isIdentityMap(host.readFile("/proc/self/uid_map", MAX_SMALL_FILE)),
+    initialUserNamespace,
+    ...(groups?.startsWith("deny") ? { groupsDenied: true } : {}),
     securityModules: readSecurityModules(host),
   };
 }

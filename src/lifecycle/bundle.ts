@@ -10,6 +10,7 @@ import type { ServiceOptions } from "../plan/service.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
 import type { Authorization, Context, CreateOptions, Log } from "./options.ts";
+import { chooseCgroupManager } from "./rootless_cgroups.ts";
 
 const maxConfigBytes = 16 << 20;
 
@@ -70,7 +71,7 @@ export function planBundle(
       noNewKeyring: options.noNewKeyring,
       preserveFds: options.preserveFds,
       service: options.service,
-      cgroupManager: context.cgroupManager,
+      cgroupManager: chooseCgroupManager(context, spec.linux ?? {}, facts),
       privileged,
     },
   });

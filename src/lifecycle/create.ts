@@ -23,6 +23,7 @@ import { writeStoredManifest } from "../state/stored_manifest.ts";
 import { type Bundle, planBundle, readBundle } from "./bundle.ts";
 import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
 import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
+import { writeIdMaps } from "./id_maps.ts";
 import {
   abandonInit,
   announcesItself,
@@ -92,7 +93,7 @@ export function createContainer(
   const preserveFds = service.listenFds + options.preserveFds;
   const notifyDirectory = service.notifyAddress === "" ? "" : notifyDirectoryPath(root, options.id);
   // Init enters its namespaces while the rest is planned and recorded, and mounts while the cgroups are made.
-  const entry = planLaunchEntry(bundle.spec);
+  const entry = planLaunchEntry(bundle.spec, context.request.uid === 0);
   const init = launchInit(host, [...entry.operations, { op: "receive_plan" }], entry.cloneFlags, preserveFds);
   let plan: LaunchPlan;
   let record: ContainerRecord;
@@ -151,7 +152,7 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
   const { directory, record, init } = created;
   const { manifest, grants } = bundle.authorization;
   manifest?.commit();
-  prepareProcess(host, init, plan);
+  prepareProcess(context, init, plan);
   tellInit(host, init, "go", init.pid);
   makeCgroups(host, init, plan);
   if (manifest !== null) writeStoredManifest(host, directory, manifest.text);
@@ -247,12 +248,9 @@ function makeCgroups(host: Host, init: InitProcess, plan: LaunchPlan): void {
  * its resource limits, which a process in a user namespace can't raise. While it still has our uid: another's takes
  * CAP_SYS_RESOURCE (prlimit(2)).
  */
-export function prepareProcess(host: Host, init: InitProcess, plan: LaunchPlan): void {
+export function prepareProcess({ host, request }: Context, init: InitProcess, plan: LaunchPlan): void {
   const { idMaps, oomScoreAdj, resourceLimits } = plan;
-  if (idMaps !== null) {
-    host.writeFile(`/proc/${init.pid}/uid_map`, idMaps.uid);
-    host.writeFile(`/proc/${init.pid}/gid_map`, idMaps.gid);
-  }
+  if (idMaps !== null) writeIdMaps(host, request, init.pid, idMaps);
   if (oomScoreAdj !== null) {
     try {
       host.writeFile(`/proc/${init.pid}/oom_score_adj`, String(oomScoreAdj));

@@ -63,10 +63,10 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
       initPid: record.pid,
       cgroups: findExecCgroups(host, record, options.cgroups, facts),
       facts,
-      options: { noNewKeyring: record.noNewKeyring, preserveFds: options.preserveFds },
+      options: { noNewKeyring: record.noNewKeyring, preserveFds: options.preserveFds, privileged: record.owner === 0 },
     });
     for (const warning of plan.warnings) log.debug(warning);
-    return startInContainer(host, plan, record, options);
+    return startInContainer(context, plan, record, options);
   } finally {
     unlockDirectory(host, directory);
   }
@@ -137,17 +137,18 @@ function addCapabilities(base: Capabilities, names: readonly string[]): Capabili
 }
 
 function startInContainer(
-  host: Host,
+  context: Context,
   plan: LaunchPlan,
   record: ContainerRecord,
   options: ExecOptions,
 ): { init: InitProcess; terminalFd: number } {
+  const { host } = context;
   let init = launchInit(host, fillSeccomp(host, plan), plan.cloneFlags, plan.preserveFds);
   let terminalFd = -1;
   try {
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
     if (announcesItself(plan.operations)) awaitAnnouncement(host, init);
-    prepareProcess(host, init, plan);
+    prepareProcess(context, init, plan);
     tellInit(host, init, "go", init.pid);
     awaitReady(host, init, {
       runHooks: () => {

@@ -11,6 +11,8 @@ import type { ContainerRecord } from "../state/record.ts";
 import type { StateDirectory } from "../state/store.ts";
 import type { Parts } from "./parts.ts";
 
+export type Rootless = "true" | "false" | "auto";
+
 /** What every command works with. */
 export type Context = {
   host: Host;
@@ -24,6 +26,8 @@ export type Context = {
   dataRoot: string;
   /** `--cgroup-manager` or `--systemd-cgroup`. */
   cgroupManager: CgroupManager;
+  /** `--rootless`: who has no rights over cgroups may do without. auto: whoever is not root of the host. */
+  rootless: Rootless;
   log: Log;
 };
 

@@ -17,6 +17,7 @@ import {
   planScheduling,
   planTerminal,
 } from "./process.ts";
+import { deniesGroups } from "./rootless.ts";
 import { planSeccomp } from "./seccomp.ts";
 
 export type ExecInput = {
@@ -52,7 +53,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...planLabels(process, facts),
     ...(ownMounts ? [] : [openRoot(`/proc/${initPid}/root`)]),
     ...planEntry(namespaces),
-    ...planAnnouncement(process.rlimits ?? []),
+    ...planAnnouncement(process.rlimits ?? [], false),
     { op: "wait_go" },
     ...planLateEntry(namespaces),
     // The mount namespace that was joined has the container's root as its own.
@@ -60,7 +61,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     ...planJoinedKeyring(id, options.noNewKeyring),
     ...planTerminal(process, false),
     ...planScheduling(process, linux),
-    ...planCredentials(process, seccomp, options.preserveFds, warnings),
+    ...planCredentials(process, seccomp, options.preserveFds, deniesGroups(linux, facts, options.privileged), warnings),
     ...planExecution(process, seccomp, options.preserveFds),
   ];
   return {

@@ -38,6 +38,7 @@ import {
   planTerminal,
 } from "./process.ts";
 import { invalid, unsupported } from "./refusal.ts";
+import { checkRootless, deniesGroups } from "./rootless.ts";
 import { planSeccomp } from "./seccomp.ts";
 import { addService, planListenPid, type ServiceOptions } from "./service.ts";
 import { planSources, type Sources } from "./sources.ts";
@@ -49,6 +50,8 @@ export type ProcessOptions = {
   noNewKeyring: boolean;
   /** How many descriptors from 3 on stay open in the container. */
   preserveFds: number;
+  /** We are root, of the host or of our user namespace: we may do for init what it may not do itself. */
+  privileged: boolean;
 };
 
 export type LaunchOptions = ProcessOptions & {
@@ -56,8 +59,6 @@ export type LaunchOptions = ProcessOptions & {
   noPivot: boolean;
   cgroupManager: CgroupManager;
   service: ServiceOptions;
-  /** We are root, of the host or of our user namespace: we may do for init what it may not do itself. */
-  privileged: boolean;
 };
 
 export type LaunchInput = {
@@ -90,6 +91,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
   const hooks = planHostHooks(spec);
   const hasHostHooks = hooks.prestart.length + hooks.createRuntime.length > 0;
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
+  const rootless = !(options.privileged && facts.initialUserNamespace);
   const inUserNamespace = hasNamespace(namespaces, CLONE_NEWUSER);
   const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
   const sources = planSources(inUserNamespace, options.privileged && (namespaces.created & CLONE_NEWNS) !== 0);
@@ -112,7 +114,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
   const operations: Operation[] = [
     // Beside the host side, which plans what follows and writes the record (planLaunchEntry()).
     ...planEntry(namespaces),
-    ...planAnnouncement(process.rlimits ?? []),
+    ...planAnnouncement(process.rlimits ?? [], rootless && (namespaces.created & CLONE_NEWUSER) !== 0),
     ...planRoot(spec, rootfs, ownMounts, options),
     { op: "wait_go" },
     ...(inUserNamespace ? [...lateEntry, ...receiveSources] : []),
@@ -137,7 +139,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
     ...planNames(spec),
     ...planTerminal(process, ownMounts),
     ...planScheduling(process, linux),
-    ...planCredentials(process, seccomp, options.preserveFds, warnings),
+    ...planCredentials(process, seccomp, options.preserveFds, deniesGroups(linux, facts, options.privileged), warnings),
     ...planListenPid(options.service),
     // After `start`.
     ...planInnerHooks(spec, "startContainer", { id, bundle }),
@@ -164,8 +166,9 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
 export type EntryPlan = { cloneFlags: number; operations: Operation[] };
 
 /** Plans the entry into the namespaces, beside which the rest can be planned. */
-export function planLaunchEntry({ linux = {} }: Spec): EntryPlan {
+export function planLaunchEntry({ linux = {} }: Spec, privileged: boolean): EntryPlan {
   const namespaces = computeNamespaces(linux);
+  if (!privileged) checkRootless(linux, namespaces);
   return { cloneFlags: computeCloneFlags(namespaces), operations: planEntry(namespaces) };
 }
 

@@ -38,7 +38,11 @@ export const operations = {
     fields: { flags: "u32" },
     doc: "Go on in a sibling (CLONE_PARENT | flags); enters a joined pid or time namespace.",
   },
-  announce: { code: 30, fields: {}, doc: "Tell the host side that init runs, and not its execve(2) any more." },
+  announce: {
+    code: 30,
+    fields: { visible: "u32" },
+    doc: "Tell the host side that init runs, and not its execve(2) any more. With `visible` its /proc/PID belongs to its user, who may write its id maps, until set_ids_in_userns.",
+  },
   set_ids_in_userns: { code: 6, fields: {}, doc: "Become uid 0 and gid 0 of the user namespace." },
 
   // --- root and mounts

@@ -105,6 +105,8 @@ export type HostFacts = {
   ownCgroups: { controllers: string; path: string }[];
   /** In this user namespace, is uid 0 the host's root (identity map)? */
   initialUserNamespace: boolean;
+  /** Are supplementary groups not to be changed in this user namespace? Absent: no. */
+  groupsDenied?: boolean;
   /** Active LSMs, from /sys/kernel/security/lsm, or those with a /proc/self/attr directory. */
   securityModules: string[];
 };

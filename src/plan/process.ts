@@ -7,11 +7,15 @@ import { rlimitNumber } from "../spec/rlimits.ts";
 import type { Operation } from "./operations.ts";
 import { planMemoryPolicy } from "./placement.ts";
 import type { ResourceLimit, SeccompPlan } from "./plan.ts";
-import { invalid, warning } from "./refusal.ts";
+import { invalid, unsupported, warning } from "./refusal.ts";
 
-/** execve(2) ends with the stack's limit as it was at its beginning: for what the host side sets, init's must be over. */
-export function planAnnouncement(limits: readonly Rlimit[]): Operation[] {
-  return limits.some(({ type }) => type === "RLIMIT_STACK") ? [{ op: "announce" }] : [];
+/**
+ * execve(2) ends with the stack's limit as it was at its beginning: for what the host side sets, init's must be over.
+ * @param visible the id maps are written by somebody who is not root
+ */
+export function planAnnouncement(limits: readonly Rlimit[], visible: boolean): Operation[] {
+  const isNeeded = visible || limits.some(({ type }) => type === "RLIMIT_STACK");
+  return isNeeded ? [{ op: "announce", visible: visible ? 1 : 0 }] : [];
 }
 
 /** process.rlimits, with the numbers for prlimit(2). */
@@ -101,9 +105,15 @@ export function planCredentials(
   process: Process,
   seccomp: SeccompPlan | null,
   preserveFds: number,
+  groupsDenied: boolean,
   warnings: string[],
 ): Operation[] {
   const { user, cwd, args, capabilities = {} } = process;
+  const groups = user.additionalGids ?? [];
+  if (groupsDenied && groups.length > 0) {
+    const text = "the user namespace maps no group but its user's own: nobody in it may set others";
+    throw unsupported("process.user.additionalGids", text);
+  }
   const moment = seccompMoment(process, seccomp);
   const operations: Operation[] = [];
   if (process.noNewPrivileges === true) operations.push({ op: "no_new_privileges" });
@@ -115,9 +125,9 @@ export function planCredentials(
       op: "set_user",
       uid: user.uid,
       gid: user.gid,
-      groups: user.additionalGids ?? [],
+      groups,
       umask: user.umask ?? 0o022,
-      keepGroups: 0,
+      keepGroups: groupsDenied ? 1 : 0,
     },
     {
       op: "set_capabilities",

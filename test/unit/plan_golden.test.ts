@@ -41,7 +41,7 @@ for (const name of names) {
 test("the entry that is carried out ahead is how every plan begins", () => {
   const joined = { linux: { namespaces: [{ type: "pid", path: "/proc/1/ns/pid" }, { type: "mount" }] } };
   for (const spec of [...names.map((name) => specOf(readConfig(name))), smallSpec(joined)]) {
-    const entry = planLaunchEntry(spec);
+    const entry = planLaunchEntry(spec, true);
     const plan = launch(spec);
     assert.deepEqual(plan.operations.slice(0, entry.operations.length), entry.operations);
     assert.equal(plan.cloneFlags, entry.cloneFlags);
@@ -59,7 +59,7 @@ for (const name of ["docker", "user_namespace"]) {
       initPid: 4242,
       cgroups: ["/sys/fs/cgroup/memory/meter-7"],
       facts: v1Facts(),
-      options: { noNewKeyring: false, preserveFds: 1 },
+      options: { noNewKeyring: false, preserveFds: 1, privileged: true },
     });
     compare(`${name}.exec`, plan);
   });

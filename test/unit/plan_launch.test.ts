@@ -271,7 +271,7 @@ test("exec joins what the container does not share, through the host's procfs", 
     initPid: 99,
     cgroups: ["/sys/fs/cgroup/pids/meter-7"],
     facts: v1Facts(),
-    options: { noNewKeyring: true, preserveFds: 2 },
+    options: { noNewKeyring: true, preserveFds: 2, privileged: true },
   });
   assert.deepEqual(pick(plan, "join_namespaces")[0]?.sources, [
     "/proc/99/ns/net",

@@ -6,7 +6,7 @@ import { launch, pick, smallSpec, v1Facts } from "./plan_fixture.ts";
 
 function exec(execCPUAffinity: object) {
   const spec = smallSpec({ process: { execCPUAffinity } });
-  const options = { noNewKeyring: true, preserveFds: 0 };
+  const options = { noNewKeyring: true, preserveFds: 0, privileged: true };
   const cgroups = ["/sys/fs/cgroup/cpuset/x"];
   return planExec({ spec, process: spec.process, id: "x", initPid: 9, cgroups, facts: v1Facts(), options });
 }
