@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/build/toolchain/bin:$(PATH)
 PREFIX ?= /usr
 # SANITIZE=1: build/asan/edgerun, with AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE ?=
+# SNAPSHOT=no: without a snapshot of the engine (native/engine/snapshot.h), which takes running what was built.
 ESBUILD := node_modules/.bin/esbuild --log-level=warning
 
 # --- flags
@@ -26,7 +27,7 @@ LIBRARIES := -lseccomp -lsodium -lmbedcrypto -lm
 ifeq ($(SANITIZE),)
   OUT := build
   # Position-independent: 0.1 ms at each start, for an address that hostile input can't know.
-  MODE := -O2 -fPIE $(HARDEN) $(SECTIONS)
+  MODE := -O2 -fPIE -fno-asynchronous-unwind-tables $(HARDEN) $(SECTIONS)
   MODE_LINK := -static-pie -s $(LINK)
   QUICKJS_MODE := $(MODE)
 else
@@ -109,9 +110,18 @@ build/brain/stamp: $(TYPESCRIPT) $(GENERATED)
 	$(ESBUILD) $(PARTS) --bundle --splitting --format=esm --platform=neutral --target=es2023 --minify-syntax $(DEFINES) --outdir=$(@D)
 	@touch $@
 
+# The parts that every start needs: the snapshot has them loaded, with the entry.
+PARTS_AHEAD := launch
 ifeq ($(SANITIZE),)
 build/edgerun.bytecode: build/brain/stamp build/compile_bytecode
 	build/compile_bytecode $@ build/brain/*.js
+
+build/later/edgerun.bytecode: build/brain/stamp build/compile_bytecode
+	@mkdir -p $(@D)
+	build/compile_bytecode $@ build/brain/*.js --without entry_device.js $(PARTS_AHEAD:%=%.js)
+
+build/make_snapshot: scripts/make_snapshot.c native/engine/snapshot.h native/engine/engine.h native/engine/binding.h | $(QUICKJS)/quickjs.c
+	$(CC) -O2 -Wall -Wextra -Werror -Inative -isystem $(QUICKJS) -o $@ $<
 else
 build/edgerun.bytecode: build/brain/stamp
 	$(MAKE) --no-print-directory SANITIZE= $@
@@ -140,9 +150,13 @@ $(OUT)/obj/%.o: native/%.c $(GENERATED) | $(QUICKJS)/quickjs.c
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(MODE) $(INCLUDES) -isystem $(QUICKJS) -MMD -MP -c -o $@ $<
 
-$(OUT)/obj/engine/bytecode.o: native/engine/bytecode.S build/edgerun.bytecode
+# Where the engine has no snapshot, all of the program is bytecode.
+SNAPSHOT := $(if $(SANITIZE),no,yes)
+BYTECODE := $(if $(filter yes,$(SNAPSHOT)),build/later,build)/edgerun.bytecode
+
+$(OUT)/obj/engine/bytecode.o: native/engine/bytecode.S $(BYTECODE)
 	@mkdir -p $(@D)
-	$(CC) -Wa,-Ibuild -c -o $@ $<
+	$(CC) -Wa,-I$(dir $(BYTECODE)) -c -o $@ $<
 
 $(OUT)/obj/core/init_elf.o: native/core/init_elf.S build/edgerun-init
 	@mkdir -p $(@D)
@@ -152,8 +166,15 @@ $(OUT)/libcore.a: $(call objects,core,$(OUT)/obj) $(OUT)/obj/core/init_elf.o
 	rm -f $@
 	ar rcs $@ $^
 
-$(OUT)/edgerun: $(call objects,engine,$(OUT)/obj) $(OUT)/obj/engine/bytecode.o $(QUICKJS_OBJECTS) $(OUT)/libcore.a
-	$(CC) $(MODE_LINK) -o $@ $^ $(LIBRARIES)
+ENGINE := $(call objects,engine,$(OUT)/obj) $(QUICKJS_OBJECTS) $(OUT)/libcore.a
+LINK_ENGINE := $(CC) $(MODE_LINK) native/engine/snapshot.S
+ifeq ($(SNAPSHOT),yes)
+$(OUT)/edgerun: $(OUT)/obj/engine/bytecode.o $(ENGINE) native/engine/snapshot.S build/edgerun.bytecode build/make_snapshot scripts/link_with_snapshot.sh
+	scripts/link_with_snapshot.sh $@ build/edgerun.bytecode "$(PARTS_AHEAD)" $(LINK_ENGINE) $< $(ENGINE) $(LIBRARIES)
+else
+$(OUT)/edgerun: $(OUT)/obj/engine/bytecode.o $(ENGINE) native/engine/snapshot.S
+	$(LINK_ENGINE) -DSNAPSHOT_BYTES=0 -o $@ $< $(ENGINE) $(LIBRARIES)
+endif
 
 # --- the N-API addon
 build/node/obj/%.o: native/%.c $(GENERATED)
@@ -190,8 +211,7 @@ $(OUT)/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,eng
 	$(ESBUILD) test/native/probe/entry.ts --bundle --format=esm --platform=neutral --target=es2023 --outfile=$(@D)/entry_device.js
 	build/compile_bytecode $(@D)/edgerun.bytecode $(@D)/entry_device.js
 	$(CC) -Wa,-I$(@D) -c -o $(@D)/bytecode.o native/engine/bytecode.S
-	$(CC) $(MODE_LINK) -o $@ $(call objects,engine,$(OUT)/obj) $(@D)/bytecode.o $(QUICKJS_OBJECTS) \
-	  $(OUT)/libcore.a $(LIBRARIES)
+	$(LINK_ENGINE) -DSNAPSHOT_BYTES=0 -o $@ $(@D)/bytecode.o $(ENGINE) $(LIBRARIES)
 
 RUN_TESTS := build/run_tests.mjs
 $(RUN_TESTS): scripts/run_tests.ts | node_modules
@@ -204,7 +224,7 @@ check: $(RUN_TESTS) $(GENERATED) ## types, lint, format, and the rules for devic
 test-unit: addon $(RUN_TESTS) ## TypeScript without the machine
 	node $(RUN_TESTS) unit
 
-test-native: $(NATIVE_TESTS) build/node/edgerun.node $(RUN_TESTS) ## C, under the sanitizers, and both bindings
+test-native: $(NATIVE_TESTS) edgerun build/node/edgerun.node $(RUN_TESTS) ## C, under the sanitizers, and both bindings
 	node $(RUN_TESTS) native
 
 test-integration: all $(RUN_TESTS) ## containers on this machine (root)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles modules to QuickJS bytecode, without source and line numbers, into one archive (native/engine/modules.c):
-//   compile_bytecode OUTPUT MODULE...
+//   compile_bytecode OUTPUT MODULE... [--without NAME...]
+// --without: these modules and all that they import are left out; they are in the snapshot (native/engine/snapshot.h).
 // A module, because its variables are found by index. A script in a function of its own (esbuild's iife) makes the
 // engine search all of them for each function that it creates: 0.4 ms at each start.
 // A regular expression is an error here: the device's engine has none, and neither has this one.
@@ -10,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_MODULES 100
+#define MAX_IMPORTS 100
 
 /** Reads a whole file; a NUL follows, as the engine's parser needs it. Exits on failure. */
 static char *read_file(const char *path, size_t *size)
@@ -30,6 +34,16 @@ static char *read_file(const char *path, size_t *size)
 	return text;
 }
 
+/** A module, compiled. */
+struct module {
+	const char *name;
+	uint8_t *bytecode;
+	size_t size;
+	const char *imports[MAX_IMPORTS];
+	size_t import_count;
+	int is_left_out;
+};
+
 /** Stands in for an imported module: each is compiled on its own, and they are linked when they are loaded. */
 static int define_nothing(JSContext *context, JSModuleDef *module)
 {
@@ -40,51 +54,82 @@ static int define_nothing(JSContext *context, JSModuleDef *module)
 
 static JSModuleDef *stand_in(JSContext *context, const char *name, void *opaque)
 {
-	(void)opaque;
+	struct module *importer = opaque;
+	if (importer->import_count == MAX_IMPORTS) {
+		fprintf(stderr, "%s: too many imports\n", importer->name);
+		exit(1);
+	}
+	importer->imports[importer->import_count++] = strdup(name);
 	return JS_NewCModule(context, name, define_nothing);
 }
 
-/** Compiles one module and appends it to the archive: sizes of name and bytecode, name, bytecode. */
-static void append_module(FILE *archive, const char *path)
+static struct module compile_module(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	const char *name = slash == NULL ? path : slash + 1;
-	size_t size, bytecode_size;
+	struct module module = {.name = slash == NULL ? path : slash + 1};
+	size_t size;
 	char *text = read_file(path, &size);
 	JSRuntime *runtime = JS_NewRuntime(); // of its own: the stand-ins of one module are not those of another
 	JS_SetStripInfo(runtime, JS_STRIP_DEBUG);
-	JS_SetModuleLoaderFunc(runtime, NULL, stand_in, NULL);
+	JS_SetModuleLoaderFunc(runtime, NULL, stand_in, &module);
 	JSContext *context = JS_NewContextRaw(runtime);
 	JS_AddIntrinsicBaseObjects(context);
 	JS_AddIntrinsicEval(context);
-	JSValue module = JS_Eval(context, text, size, name, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
-	if (JS_IsException(module)) {
+	JSValue value = JS_Eval(context, text, size, module.name, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+	if (JS_IsException(value)) {
 		fprintf(stderr, "%s: %s\n", path, JS_ToCString(context, JS_GetException(context)));
 		exit(1);
 	}
-	uint8_t *bytecode = JS_WriteObject(context, &bytecode_size, module, JS_WRITE_OBJ_BYTECODE);
-	uint32_t sizes[2] = {(uint32_t)strlen(name), (uint32_t)bytecode_size};
-	if (bytecode == NULL || fwrite(sizes, sizeof sizes, 1, archive) != 1 || fwrite(name, sizes[0], 1, archive) != 1 ||
-		fwrite(bytecode, bytecode_size, 1, archive) != 1) {
+	module.bytecode = JS_WriteObject(context, &module.size, value, JS_WRITE_OBJ_BYTECODE);
+	if (module.bytecode == NULL) {
 		fprintf(stderr, "%s: cannot write bytecode\n", path);
 		exit(1);
 	}
+	return module;
+}
+
+static void leave_out(struct module *modules, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(modules[i].name, name) != 0 || modules[i].is_left_out)
+			continue;
+		modules[i].is_left_out = 1;
+		for (size_t k = 0; k < modules[i].import_count; k++)
+			leave_out(modules, count, modules[i].imports[k]);
+	}
+}
+
+/** Sizes of name and bytecode, name, bytecode. */
+static int append(FILE *archive, const struct module *module)
+{
+	uint32_t sizes[2] = {(uint32_t)strlen(module->name), (uint32_t)module->size};
+	return fwrite(sizes, sizeof sizes, 1, archive) == 1 && fwrite(module->name, sizes[0], 1, archive) == 1 &&
+		fwrite(module->bytecode, module->size, 1, archive) == 1;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 3) {
-		fprintf(stderr, "usage: compile_bytecode OUTPUT MODULE...\n");
+	static struct module modules[MAX_MODULES];
+	size_t count = 0;
+	int i = 2;
+	for (; i < argc && strcmp(argv[i], "--without") != 0; i++) {
+		if (count == MAX_MODULES) {
+			fprintf(stderr, "too many modules\n");
+			return 1;
+		}
+		modules[count++] = compile_module(argv[i]);
+	}
+	if (count == 0) {
+		fprintf(stderr, "usage: compile_bytecode OUTPUT MODULE... [--without NAME...]\n");
 		return 2;
 	}
+	while (++i < argc)
+		leave_out(modules, count, argv[i]);
 	FILE *archive = fopen(argv[1], "wb");
-	if (archive == NULL) {
-		perror(argv[1]);
-		return 1;
-	}
-	for (int i = 2; i < argc; i++)
-		append_module(archive, argv[i]);
-	if (fclose(archive) != 0) {
+	int failed = archive == NULL;
+	for (size_t k = 0; k < count && !failed; k++)
+		failed = !modules[k].is_left_out && !append(archive, &modules[k]);
+	if (failed || fclose(archive) != 0) {
 		perror(argv[1]);
 		return 1;
 	}

@@ -25,6 +25,12 @@ static size_t footprint(size_t size)
 	return (size + HEADER + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
+/** Before Linux 5.14 this fails, and the pages come one by one. */
+static void populate(uint8_t *start, size_t size)
+{
+	madvise(start, size, MADV_POPULATE_WRITE);
+}
+
 /** True if this much fits. The first time that it does not, the reserve is opened for those who handle the failure. */
 static int fits(struct arena *arena, size_t used, size_t size)
 {
@@ -32,9 +38,8 @@ static int fits(struct arena *arena, size_t used, size_t size)
 		arena->limit = ARENA_SIZE;
 		return 0;
 	}
-	// Before Linux 5.14 this fails, and the pages come one by one.
 	for (; used + footprint(size) > arena->populated; arena->populated += POPULATED_AT_ONCE)
-		madvise(arena->base + arena->populated, POPULATED_AT_ONCE, MADV_POPULATE_WRITE);
+		populate(arena->base + arena->populated, POPULATED_AT_ONCE);
 	return 1;
 }
 
@@ -113,12 +118,27 @@ static size_t arena_usable_size(const void *block)
 
 const JSMallocFunctions arena_functions = {arena_malloc, arena_free, arena_realloc, arena_usable_size};
 
-int arena_open(struct arena *arena)
+uint8_t *arena_map(size_t populated)
 {
 	void *base = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
-		return -1;
-	// Blocks are aligned behind their header: the first header ends at an aligned address.
-	*arena = (struct arena){.base = base, .used = ALIGNMENT - HEADER % ALIGNMENT, .limit = ARENA_SIZE - ARENA_RESERVE};
-	return 0;
+		return NULL;
+	populate(base, populated);
+	return base;
+}
+
+struct arena *arena_open(void)
+{
+	uint8_t *base = arena_map(POPULATED_AT_ONCE);
+	if (base == NULL)
+		return NULL;
+	struct arena *arena = (struct arena *)base;
+	// Blocks are aligned behind their header: each header ends at an aligned address.
+	*arena = (struct arena){
+		.base = base,
+		.used = footprint(sizeof *arena) + ALIGNMENT - HEADER,
+		.populated = POPULATED_AT_ONCE,
+		.limit = ARENA_SIZE - ARENA_RESERVE,
+	};
+	return arena;
 }

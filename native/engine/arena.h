@@ -14,17 +14,21 @@
 /** Of bigger blocks, with their header, none are kept for reuse. */
 #define ARENA_LARGEST_KEPT ((size_t)1024)
 
+/** At the front of its own mapping: the mapping's used part is all that there is of an engine (snapshot.h). */
 struct arena {
 	uint8_t *base;
 	size_t used;
 	size_t populated; // up to here the pages are there
 	size_t limit;
-	uint8_t *last;                                 // the block that ends at `used`, which can grow and shrink in place
+	uint8_t *last;                                  // the block that ends at `used`, which can grow and shrink in place
 	void *free_blocks[ARENA_LARGEST_KEPT / 16 + 1]; // by their footprint in alignment units
 };
 
 /** The allocator for JS_NewRuntime2, whose opaque is the arena. */
 extern const JSMallocFunctions arena_functions;
 
-/** Maps the arena. Returns 0, or -1 with errno. */
-int arena_open(struct arena *arena);
+/** Maps an arena. NULL with errno. */
+struct arena *arena_open(void);
+
+/** The mapping of an arena whose contents are to come from elsewhere, with the pages of `populated` bytes. NULL with errno. */
+uint8_t *arena_map(size_t populated);

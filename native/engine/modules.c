@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "modules.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /** build/edgerun.bytecode, as scripts/compile_bytecode.c writes it. */
@@ -18,11 +17,24 @@ struct module_code {
 	size_t size;
 };
 
+/** Another archive than that in the binary. */
+static struct module_code other_archive;
+
+void modules_use_archive(const uint8_t *archive, size_t size)
+{
+	other_archive = (struct module_code){archive, size};
+}
+
 /** Walks the archive: there are a handful of modules. Returns 0 if there is none of that name. */
 static int find_code(const char *name, struct module_code *code)
 {
 	size_t name_size = strlen(name);
-	for (const uint8_t *at = edgerun_bytecode; at < edgerun_bytecode_end;) {
+	const uint8_t *at = edgerun_bytecode, *end = edgerun_bytecode_end;
+	if (other_archive.start != NULL) {
+		at = other_archive.start;
+		end = at + other_archive.size;
+	}
+	while (at < end) {
 		struct entry_header header;
 		memcpy(&header, at, sizeof header);
 		at += sizeof header;

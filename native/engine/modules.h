@@ -2,6 +2,8 @@
 // The program's ES modules, compiled to bytecode and carried in the binary (bytecode.S).
 #pragma once
 #include <quickjs.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /** Lets `import` find the modules. Call once, before anything is loaded. */
 void modules_install(JSRuntime *runtime);
@@ -11,3 +13,6 @@ void modules_install(JSRuntime *runtime);
  * Names are those of the files, without their directory: "entry_device.js".
  */
 JSValue modules_load(JSContext *context, const char *name);
+
+/** Instead of the archive in the binary, another one; it must stay where it is. */
+void modules_use_archive(const uint8_t *archive, size_t size);

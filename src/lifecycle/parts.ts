@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program in parts. `state`, `kill` or `delete` need a third of it: on the device each part is a module of its own,
-// read and evaluated when it is first asked for. This file and index.ts must import parts as types only.
+// The program in parts. On the device each one is a module of its own, read and evaluated when it is first asked for;
+// those of PARTS_AHEAD (Makefile) were so when the binary was built. Each page of these is copied at the start of every
+// command. This file and index.ts must import parts as types only.
 
 export type Parts = {
   /** Starting processes. */

@@ -7,8 +7,8 @@
 #define BLOCKS 500
 #define STEPS 50000
 
-static struct arena arena;
-static JSMallocState state = {.opaque = &arena};
+static struct arena *arena;
+static JSMallocState state;
 
 struct model {
 	uint8_t *block;
@@ -38,9 +38,20 @@ static size_t random_size(void)
 	return 1 + next_random() % (next_random() % 8 == 0 ? 5000 : 200);
 }
 
+static void renew_arena(void)
+{
+	if (arena != NULL)
+		munmap(arena->base, ARENA_SIZE);
+	arena = arena_open();
+	if (arena == NULL)
+		exit(1);
+	state.opaque = arena;
+}
+
 /** Random steps beside a model that knows what each block must hold: overlaps show as foreign bytes. */
 static void test_contents(void)
 {
+	renew_arena();
 	static struct model models[BLOCKS];
 	int intact = 1, aligned = 1, sized = 1;
 	for (int step = 0; step < STEPS && intact; step++) {
@@ -71,23 +82,16 @@ static void test_contents(void)
 	check(sized, "every block is at least as big as was asked");
 }
 
-static void renew_arena(void)
-{
-	munmap(arena.base, ARENA_SIZE);
-	if (arena_open(&arena) != 0)
-		exit(1);
-}
-
 static void test_reuse(void)
 {
 	renew_arena();
 	void *small = arena_malloc(&state, 40), *guard = arena_malloc(&state, 40);
-	size_t used = arena.used;
+	size_t used = arena->used;
 	arena_free(&state, small);
 	void *again = arena_malloc(&state, 36);
-	check(again == small && arena.used == used, "a freed block is used again for one of its size class");
+	check(again == small && arena->used == used, "a freed block is used again for one of its size class");
 	arena_free(&state, guard);
-	check(arena.used < used, "the last block's memory goes back to the arena");
+	check(arena->used < used, "the last block's memory goes back to the arena");
 	void *big = arena_malloc(&state, ARENA_LARGEST_KEPT * 4);
 	arena_malloc(&state, 1);
 	arena_free(&state, big);
@@ -107,8 +111,6 @@ static void test_exhaustion(void)
 
 int main(void)
 {
-	if (arena_open(&arena) != 0)
-		return 1;
 	test_contents();
 	test_reuse();
 	test_exhaustion();
