@@ -14,11 +14,14 @@ const sanitized = resolve("build/asan/test/probe/edgerun");
 const addonPath = resolve("build/node/edgerun.node");
 
 /** Runs the probe in the device's engine. */
-function runDevice(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+function runDevice(...args: string[]): { pid: number; status: number | null; stdout: string; stderr: string } {
   return runEngine(device, ...args);
 }
 
-function runEngine(program: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
+function runEngine(
+  program: string,
+  ...args: string[]
+): { pid: number; status: number | null; stdout: string; stderr: string } {
   return spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
 }
 
@@ -55,7 +58,7 @@ for (const [name, program] of [
 }
 
 test("the request holds what came with the invocation", () => {
-  const { stdout } = runDevice("request", "a b", "é");
+  const { stdout, pid } = runDevice("request", "a b", "é");
   assert.deepEqual(JSON.parse(stdout), {
     program: device,
     argv: ["request", "a b", "é"],
@@ -63,6 +66,7 @@ test("the request holds what came with the invocation", () => {
     cwd: process.cwd(),
     uid: process.geteuid?.(),
     gid: process.getegid?.(),
+    pid,
   });
 });
 
