@@ -40,7 +40,8 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
   const admission = admitBundle(site, { spec: asked, bundle, manifestFile }, log.warn);
   if (admission === null) return { spec: asked, decisions: null, grants: null, network: null, manifest: null };
   const { manifest, verified } = admission;
-  const { spec, decisions } = applyManifest(asked, manifest, readHostView(host, asked, manifest.grants));
+  const view = readHostView(host, admission.spec, manifest.grants);
+  const { spec, decisions } = applyManifest(admission.spec, manifest, view);
   if (!reportOnly) requireNoDenials(decisions);
   const signed = verified && {
     text: verified.text,

@@ -2,6 +2,7 @@
 // The one question that comes before every start: does this host have an owner, and what did the owner sign for?
 import { quote } from "../schema/describe.ts";
 import type { Spec } from "../spec/config.ts";
+import { decodeSpec } from "../spec/decode.ts";
 import { checkBinding } from "./binding.ts";
 import { keepTime } from "./clock.ts";
 import { findManifest } from "./find.ts";
@@ -9,11 +10,13 @@ import { findImageDigest } from "./image_digest.ts";
 import { isPodSandbox, sandboxManifest } from "./sandbox.ts";
 import type { Manifest } from "./schema.ts";
 import { raiseMark } from "./sequence.ts";
-import type { Site } from "./site.ts";
+import { readLimited, type Site } from "./site.ts";
 import { invalidManifest } from "./text.ts";
 import { isEnrolled, readTrustStore } from "./trust.ts";
 import { requireEnforced } from "./unenforced.ts";
 import { manifestRequired, openVerifier, type VerifiedManifest, type Verifier, verifyManifest } from "./verify.ts";
+
+const maxConfigBytes = 16 << 20;
 
 /** The bundle that wants to start. */
 export type Candidate = {
@@ -27,6 +30,8 @@ export type Candidate = {
 /** A manifest under which a bundle may start, as it was signed; for a pod sandbox nobody signs: both are null. */
 export type Admission = {
   manifest: Manifest;
+  /** What the bundle asks for: where the manifest is bound to config.json, as it was when its digest was compared. */
+  spec: Spec;
   verified: (VerifiedManifest & { verifier: Verifier; text: string }) | null;
 };
 
@@ -48,22 +53,39 @@ export function admitBundle(site: Site, candidate: Candidate, warn: (message: st
     );
   }
   if (manifestFile === undefined && isPodSandbox(spec.annotations)) {
-    return { manifest: sandboxManifest(), verified: null };
+    return { manifest: sandboxManifest(), spec, verified: null };
   }
   const image = findImageDigest(site, spec, bundle);
   const text = findManifest(site, { spec, bundle, image, manifestFile });
   const verifier = openVerifier(site, warn, trust);
   const verified = verifyManifest(verifier, text);
-  checkBinding(spec, verified.manifest, image);
-  requireEnforced(verified.manifest);
-  return { manifest: verified.manifest, verified: { ...verified, verifier, text } };
+  const { manifest } = verified;
+  const exact = manifest.binding.config === undefined ? spec : readExactSpec(site, bundle, manifest.binding.config);
+  checkBinding(exact, manifest, exact === spec ? image : findImageDigest(site, exact, bundle));
+  requireEnforced(manifest);
+  return { manifest, spec: exact, verified: { ...verified, verifier, text } };
+}
+
+/** config.json read once more, and decoded from the very bytes whose digest is right. */
+function readExactSpec(site: Site, bundle: string, digest: string): Spec {
+  const { host } = site;
+  const path = `${bundle}/config.json`;
+  const text = readLimited(host, path, maxConfigBytes, "config") ?? "";
+  const found = `sha256:${host.sha256(host.textToBytes(text))}`;
+  if (found !== digest)
+    throw invalidManifest(`the manifest is bound to config ${digest}, but ${quote(path)} is ${found}`);
+  return decodeSpec(host.parseJson(text, path)).spec;
 }
 
 /**
  * Remembers that the manifest is in force, so that no older one is accepted any more. Before anything is started.
  * @throws HOST if that can't be written, e.g. because the disk is full; MANIFEST_INVALID if a newer one has come first
  */
-export function commitAdmission(site: Site, { verified }: Admission, warn: (message: string) => void): void {
+export function commitAdmission(
+  site: Site,
+  { verified }: Pick<Admission, "verified">,
+  warn: (message: string) => void,
+): void {
   if (verified === null) return;
   if (verified.isNew) raiseMark(site, verified.sequence);
   const problem = keepTime(site, verified.verifier.clock, verified.manifest.iat);

@@ -9,7 +9,6 @@ import type { Manifest } from "./schema.ts";
 /** JSON paths in the payload; "[]": in any entry of the list; "{}": of the map; "=": only this value. */
 const unenforced: readonly string[] = [
   "binding.rootfs",
-  "binding.config",
   "grants.memory.swapBytes",
   "grants.memory.highBytes",
   "grants.cpu.weight",

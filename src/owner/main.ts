@@ -5,9 +5,12 @@ import { stderr, stdout } from "node:process";
 import { Command, CommanderError, Option } from "commander";
 import { EdgerunError } from "../errors.ts";
 import { bundleImage, parsePlatform } from "./bundle.ts";
+import { diff } from "./diff.ts";
 import { formatInspection, inspect } from "./inspect.ts";
 import { keygen } from "./keygen.ts";
 import type { KeyAlgorithm } from "./keys.ts";
+import { lint } from "./lint.ts";
+import { revoke } from "./revoke.ts";
 import { countersign, sign } from "./sign.ts";
 
 /** Where texts go: to the process's stdout and stderr, or to a test. */
@@ -47,6 +50,9 @@ function createProgram(output: Output): Command {
   addSign(program, output);
   addCountersign(program, output);
   addInspect(program, output);
+  addLint(program, output);
+  addDiff(program, output);
+  addRevoke(program, output);
   addBundle(program, output);
   return program;
 }
@@ -109,6 +115,61 @@ function addInspect(program: Command, output: Output): void {
       if (length > 0) throw new EdgerunError("MANIFEST_INVALID", `${JSON.stringify(file)} has ${length} problem(s)`);
     });
 }
+
+function addLint(program: Command, output: Output): void {
+  program
+    .command("lint")
+    .description("Check a manifest, and name what is wider than it need be; exit code 1 if a device would refuse it.")
+    .argument("<manifest>", "the manifest, a JSON file")
+    .action(async (manifestFile: string) => {
+      for (const advice of await lint({ manifestFile })) output.stdout(`${advice}\n`);
+    });
+}
+
+function addDiff(program: Command, output: Output): void {
+  program
+    .command("diff")
+    .description("What one manifest says and the other does not, signed or not, key by key.")
+    .argument("<old>", "a manifest")
+    .argument("<new>", "a manifest")
+    .action(async (before: string, after: string) => {
+      for (const line of await diff(before, after)) output.stdout(`${line}\n`);
+    });
+}
+
+function addRevoke(program: Command, output: Output): void {
+  const collect = (value: string, before: string[]): string[] => [...before, value];
+  program
+    .command("revoke")
+    .description("Add to a revocation list, a JSON file (made if it is not there), and sign it.")
+    .argument("<list>", "the list, a JSON file; its seq is raised")
+    .requiredOption("-k, --key <file>", keyHelp)
+    .option("--signer <command>", signerHelp)
+    .requiredOption("-o, --out <file>", "where the signed list goes")
+    .option("--iss <name>", "who revokes, for a new list")
+    .option("--kid <kid>", "a key", collect, [])
+    .option("--jti <jti>", "a manifest, by its jti", collect, [])
+    .option("--digest <digest>", "a manifest, by its digest", collect, [])
+    .option("--app <pattern>", 'apps, "com.example.*"', collect, [])
+    .option("--min-seq <app=seq>", "the least seq of an app", collect, [])
+    .action(async (list: string, { kid, jti, digest, app, minSeq, ...flags }: RevokeFlags) => {
+      const entries = { kids: kid, jtis: jti, digests: digest, apps: app, minSeq };
+      const result = await revoke({ list, entries, ...flags });
+      output.stdout(`signed ${result.jti} with key ${result.kid}\n`);
+    });
+}
+
+type RevokeFlags = {
+  key: string;
+  signer?: string;
+  out: string;
+  iss?: string;
+  kid: string[];
+  jti: string[];
+  digest: string[];
+  app: string[];
+  minSeq: string[];
+};
 
 function addBundle(program: Command, output: Output): void {
   program

@@ -287,7 +287,7 @@ test("the time is written once an hour, and not at all when the disk is full", (
 function start(site: Site, text: string): Manifest {
   const verifier = openVerifier(site, () => undefined);
   const verified = verifyManifest(verifier, text);
-  commitAdmission(site, { manifest: verified.manifest, verified: { ...verified, verifier, text } }, () => undefined);
+  commitAdmission(site, { verified: { ...verified, verifier, text } }, () => undefined);
   return verified.manifest;
 }
 
