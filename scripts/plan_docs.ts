@@ -69,6 +69,18 @@ export function planSchema(): JsonSchema {
           mapRecursively: { type: "boolean" },
         }),
       ),
+      resctrl: {
+        oneOf: [
+          { type: "null" },
+          record({
+            group: text,
+            isOwn: { type: "boolean" },
+            limits: list(text),
+            schemata: list(text),
+            monitorGroup: text,
+          }),
+        ],
+      },
       interfaces: list(record({ name: text, newName: text })),
       oomScoreAdj: { oneOf: [{ type: "null" }, integer] },
       resourceLimits: list(

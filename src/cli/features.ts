@@ -37,7 +37,7 @@ export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFl
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: {
         modes: sorted(memoryPolicySchema.required.mode.oneOf),
         flags: sorted(memoryPolicySchema.optional.flags.list.oneOf),

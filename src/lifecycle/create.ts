@@ -39,6 +39,7 @@ import {
 import type { MovedInterfaces } from "./interfaces.ts";
 import type { Context, CreateOptions } from "./options.ts";
 import { killAndWait } from "./processes.ts";
+import { removeResctrlDirectories } from "./resctrl_directories.ts";
 import { sendListener } from "./seccomp_agent.ts";
 import { checkDescriptors, readServiceManager, type ServiceManager } from "./service_manager.ts";
 import { handSources } from "./sources.ts";
@@ -116,6 +117,7 @@ export function createContainer(
     // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.
     if (!waitForStart) record.phase = "created";
     if (bundle.authorization.network !== null) record.link = context.lifecycle.chooseLink(context, record.id);
+    claimResctrl(context, plan, record);
     writeIntent(host, directory, record);
     if (announcesItself(plan.operations)) awaitAnnouncement(host, created.init);
     setUp(context, options, bundle, plan, created);
@@ -146,6 +148,18 @@ function claimContainer({ host, request, root }: Context, id: string, plan: Laun
   return directory;
 }
 
+function claimResctrl({ host, lifecycle }: Context, { resctrl }: LaunchPlan, record: ContainerRecord): void {
+  if (resctrl === null) return;
+  const special = lifecycle.special();
+  record.resctrl = special.claimResctrlGroup(host, special.findResctrl(host), resctrl);
+}
+
+function joinResctrl({ host, lifecycle }: Context, { resctrl }: LaunchPlan, pid: number): void {
+  if (resctrl === null) return;
+  const special = lifecycle.special();
+  special.makeResctrlGroup(host, special.findResctrl(host), resctrl, pid);
+}
+
 /** Everything with effects, up to the point where the process waits for its start. */
 function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: LaunchPlan, created: Created): void {
   const { host } = context;
@@ -155,6 +169,7 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
   prepareProcess(context, init, plan);
   tellInit(host, init, "go", init.pid);
   makeCgroups(host, init, plan);
+  joinResctrl(context, plan, init.pid);
   if (manifest !== null) writeStoredManifest(host, directory, manifest.text);
   writeEffectiveConfig(host, directory, { spec: bundle.spec, grants });
   awaitReady(host, init, {
@@ -297,6 +312,7 @@ function undoCreate(context: Context, { directory, record, init, moved }: Create
     () => killAndWait(host, record), // what hooks inside left running
     () => context.lifecycle.disconnectNetwork(context, record),
     () => removeCgroups(host, record.cgroups),
+    () => removeResctrlDirectories(host, record),
     () => runPoststopHooks(context, record), // runtime-spec, "Lifecycle": also when a hook before the start has failed
     () => removeDirectory(host, directory),
     () => unlockDirectory(host, directory),

@@ -7,6 +7,7 @@ import { removeCgroups } from "./cgroups.ts";
 import { runPoststopHooks } from "./hooks.ts";
 import type { Context, DeleteOptions } from "./options.ts";
 import { killAll, killAndWait, killAtOnce } from "./processes.ts";
+import { removeResctrlDirectories } from "./resctrl_directories.ts";
 
 /**
  * `delete`: a stopped container, or one that was never started. With force any container, from its record alone, and
@@ -83,6 +84,7 @@ export function destroy(context: Context, directory: StateDirectory, record: Con
   killAndWait(host, record);
   context.lifecycle.disconnectNetwork(context, record);
   removeCgroups(host, record.cgroups);
+  removeResctrlDirectories(host, record);
   runPoststopHooks(context, record);
   removeDirectory(host, directory);
 }

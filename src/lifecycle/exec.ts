@@ -149,6 +149,10 @@ function startInContainer(
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);
     if (announcesItself(plan.operations)) awaitAnnouncement(host, init);
     prepareProcess(context, init, plan);
+    if (plan.resctrl !== null) {
+      const special = context.lifecycle.special();
+      special.joinResctrlGroup(host, special.findResctrl(host), plan.resctrl, init.pid);
+    }
     tellInit(host, init, "go", init.pid);
     awaitReady(host, init, {
       runHooks: () => {

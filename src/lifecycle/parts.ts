@@ -18,7 +18,7 @@ export type Parts = {
   rare: () => typeof import("./rare_part.ts");
   /** The link of a container whose manifest grants one. */
   network: () => typeof import("./network.ts");
-  /** What few containers ask for: network interfaces. */
+  /** What few containers ask for: network interfaces, resctrl groups. */
   special: () => typeof import("./special_part.ts");
   /** `manifest`. */
   manifests: () => typeof import("./manifests.ts");

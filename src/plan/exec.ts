@@ -17,6 +17,7 @@ import {
   planScheduling,
   planTerminal,
 } from "./process.ts";
+import { planResctrl } from "./resctrl.ts";
 import { deniesGroups } from "./rootless.ts";
 import { planSeccomp } from "./seccomp.ts";
 
@@ -72,6 +73,7 @@ export function planExec({ spec, process, id, initPid, cgroups, facts, options }
     idMaps: null,
     sources: [],
     interfaces: [],
+    resctrl: planResctrl(linux, id),
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks: { prestart: [], createRuntime: [], poststart: [], poststop: [] },

@@ -36,6 +36,11 @@ export function formatPlan(plan: LaunchPlan): string {
     const mapped = map === "" ? "" : ` ${mapRecursively ? "ridmap" : "idmap"}=${map}`;
     lines.push(`source ${quote(path)}${recursive ? " recursive=yes" : ""}${mapped}`);
   }
+  if (plan.resctrl !== null) {
+    const { group, limits, schemata, monitorGroup } = plan.resctrl;
+    const schema = formatList([...limits, ...schemata]);
+    lines.push(`resctrl group ${quote(group)} schemata=${schema}${monitorGroup === "" ? "" : " monitored=yes"}`);
+  }
   for (const { name, newName } of plan.interfaces) lines.push(`interface ${quote(name)} as ${quote(newName)}`);
   if (plan.oomScoreAdj !== null) lines.push(`oom score adjustment ${plan.oomScoreAdj}`);
   for (const { type, soft, hard } of plan.resourceLimits) lines.push(`limit ${type} soft=${soft} hard=${hard}`);

@@ -38,6 +38,7 @@ import {
   planTerminal,
 } from "./process.ts";
 import { invalid, unsupported } from "./refusal.ts";
+import { planResctrl } from "./resctrl.ts";
 import { checkRootless, deniesGroups } from "./rootless.ts";
 import { planSeccomp } from "./seccomp.ts";
 import { addService, planListenPid, type ServiceOptions } from "./service.ts";
@@ -81,7 +82,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
   const warnings: string[] = [];
   const spec = addService(asked, options.service, warnings);
   const { process, linux = {} } = spec;
-  refuseUnsupported(linux, options);
+  refuseUnsupported(options);
   const namespaces = computeNamespaces(linux);
   const hasCgroups = options.cgroupManager !== "disabled";
   const directories = hasCgroups ? computeCgroupDirectories(linux, id, facts) : [];
@@ -153,6 +154,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
     idMaps: planIdMaps(linux, namespaces),
     sources: sources.handed,
     interfaces,
+    resctrl: planResctrl(linux, id),
     oomScoreAdj: process.oomScoreAdj ?? null,
     resourceLimits: planResourceLimits(process.rlimits ?? []),
     hooks,
@@ -173,10 +175,9 @@ export function planLaunchEntry({ linux = {} }: Spec, privileged: boolean): Entr
 }
 
 /** What config.json may ask for and this version does not carry out. Left out, it would be a weaker container. */
-function refuseUnsupported(linux: Linux, options: LaunchOptions): void {
+function refuseUnsupported(options: LaunchOptions): void {
   if (options.cgroupManager === "systemd")
     throw unsupported("linux.cgroupsPath", "systemd's cgroups are not in this version");
-  if (linux.intelRdt !== undefined) throw unsupported("linux.intelRdt", "is not in this version");
 }
 
 /**

@@ -60,6 +60,20 @@ export type SourcePlan = {
 /** A network interface of the host that the container gets. `newName` may be a template: "eth%d". */
 export type InterfacePlan = { name: string; newName: string };
 
+/** The resctrl group that the process is put into. */
+export type ResctrlPlan = {
+  /** Name of its directory. */
+  group: string;
+  /** It is made for the container, and goes with it. */
+  isOwn: boolean;
+  /** Lines that a group which is there already must have. */
+  limits: string[];
+  /** Lines that are written after them, whatever is there. */
+  schemata: string[];
+  /** Name of a directory below its mon_groups; "": none. */
+  monitorGroup: string;
+};
+
 export type ResourceLimit = { type: string; resource: number; soft: bigint; hard: bigint };
 
 /** A hook that runs in the runtime's namespaces, with exactly this environment. timeoutMs 0: none. */
@@ -85,6 +99,7 @@ export type LaunchPlan = {
   idMaps: IdMaps | null;
   /** For `receive_sources`, in this order. */
   sources: SourcePlan[];
+  resctrl: ResctrlPlan | null;
   /** Moved when init waits for it (`host_interfaces`). */
   interfaces: InterfacePlan[];
   oomScoreAdj: number | null;

@@ -50,6 +50,8 @@ const recordSchema = {
     manifestKeyIds: { list: "string" },
   },
   optional: {
+    /** Directories of resctrl that are removed with the container, in this order. */
+    resctrl: { list: "string" },
     /** The interface on the host that the container is connected by (src/network/link.ts). */
     link: "nonempty_string",
   },

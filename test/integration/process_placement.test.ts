@@ -164,3 +164,14 @@ test("CPUs that are not there are refused", lacking(since13), () => {
   const c = ws.running(process({ execCPUAffinity: { final: "4000" } }));
   c.fail(/process\.execCPUAffinity: set the CPU affinity: invalid argument/i, ["exec", c.id, "true"], 255);
 });
+
+const hasResctrl = execute("grep", ["-q", " - resctrl ", "/proc/self/mountinfo"]).status === 0;
+const withoutResctrl = hasResctrl
+  ? { skip: "this host has resctrl" }
+  : lacking({ runc: "1.1 says less", crun: "says less" });
+
+test("intelRdt without resctrl is refused by name, and nothing is left", withoutResctrl, () => {
+  const c = ws.bundle(linux({ intelRdt: { closID: "gold" } }));
+  c.fail(/\$\.linux\.intelRdt: this host has no resctrl/, ["create", "--bundle", c.directory, c.id]);
+  ws.assertNothingLeft();
+});

@@ -373,6 +373,7 @@ test("features is an OCI features document, and the only output", () => {
   assert.deepEqual(features.linux.cgroup, { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true });
   assert.equal(features.linux.mountExtensions.idmap.enabled, true);
   assert.equal(features.linux.netDevices.enabled, true);
+  assert.deepEqual(features.linux.intelRdt, { enabled: true, schemata: true, monitoring: true });
   for (const option of ["tmpcopyup", "idmap", "ridmap", "iversion", "silent", "rnosymfollow"]) {
     assert.ok(features.mountOptions.includes(option), option);
   }

@@ -239,19 +239,6 @@ test("network interfaces are moved when namespaces are there, before hooks and s
   );
 });
 
-const refused: [string, Parameters<typeof smallSpec>[0]][] = [
-  ["linux.intelRdt", { linux: { intelRdt: { closID: "a" } } }],
-];
-
-for (const [path, extra] of refused) {
-  test(`refused, never dropped: ${path}`, () => {
-    assert.throws(
-      () => launch(smallSpec(extra)),
-      (error: Error & { code?: string }) => error.code === "UNSUPPORTED" && error.message.includes(`$.${path}:`),
-    );
-  });
-}
-
 test("refused: systemd's cgroups, a private root without pivot_root, a read-only root without mounts", () => {
   assert.throws(() => launch(smallSpec(), { options: { cgroupManager: "systemd" } }), /systemd/);
   const spec = smallSpec({ linux: { rootfsPropagation: "rprivate" } });
