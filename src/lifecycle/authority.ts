@@ -2,17 +2,19 @@
 // What the device's owner says to a bundle: the manifest, and the spec as far as it is granted.
 import type { Json } from "../host/functions.ts";
 import { readInventory } from "../inventory/read.ts";
+import type { Inventory } from "../inventory/schema.ts";
 import { admitBundle, commitAdmission, readmit } from "../manifest/admit.ts";
 import { decodeGrants } from "../manifest/decode.ts";
 import type { Grants } from "../manifest/schema.ts";
 import type { Site } from "../manifest/site.ts";
 import { isEnrolled, readTrustStore } from "../manifest/trust.ts";
-import { type NetworkRequest, resolveNetwork } from "../network/request.ts";
+import { resolveNetwork } from "../network/request.ts";
 import { applyManifest } from "../policy/apply.ts";
 import { type Decision, requireNoDenials } from "../policy/decision.ts";
 import { readHostView } from "../policy/host_view.ts";
 import { limitMounts } from "../policy/mounts.ts";
 import { limitProcess } from "../policy/process.ts";
+import { needsInventory } from "../policy/read_points.ts";
 import { limitResources } from "../policy/resources.ts";
 import type { Linux, LinuxResources, Mount, Process, Spec } from "../spec/config.ts";
 import type { ContainerRecord } from "../state/record.ts";
@@ -40,7 +42,8 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
   const admission = admitBundle(site, { spec: asked, bundle, manifestFile }, log.warn);
   if (admission === null) return { spec: asked, decisions: null, grants: null, network: null, manifest: null };
   const { manifest, verified } = admission;
-  const view = readHostView(host, admission.spec, manifest.grants);
+  const inventory = readInventoryFor(context, manifest.grants);
+  const view = readHostView(host, admission.spec, manifest.grants, inventory);
   const { spec, decisions } = applyManifest(admission.spec, manifest, view);
   if (!reportOnly) requireNoDenials(decisions);
   const signed = verified && {
@@ -49,7 +52,7 @@ export function authorize(context: Context, asked: Spec, options: AuthorizeOptio
     keyIds: verified.signers.map(({ kid }) => kid),
     commit: () => commitAdmission(site, admission, log.warn),
   };
-  const network = resolveNetworkGrant(context, manifest.grants);
+  const network = inventory === null ? null : resolveNetwork(manifest.grants.network, inventory);
   return { spec, decisions, grants: manifest.grants, network, manifest: signed };
 }
 
@@ -63,10 +66,10 @@ export function reauthorize(context: Context, directory: StateDirectory, record:
   readmit(makeSite(context), { text, digest: manifestDigest, annotations }, context.log.warn);
 }
 
-/** The inventory is read only where a grant needs it. */
-function resolveNetworkGrant({ host, request, configRoot }: Context, { network }: Grants): NetworkRequest | null {
-  if (network?.mode !== "direct") return null;
-  return resolveNetwork(network, readInventory(host, `${configRoot}/inventory.json`, request.uid));
+/** The host inventory, where the manifest has names that are looked up in it; else null. */
+function readInventoryFor({ host, request, configRoot }: Context, grants: Grants): Inventory | null {
+  if (!needsInventory(grants) && grants.network?.mode !== "direct") return null;
+  return readInventory(host, `${configRoot}/inventory.json`, request.uid);
 }
 
 /**

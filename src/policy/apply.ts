@@ -10,9 +10,11 @@ import { limitDevices } from "./devices.ts";
 import type { HostView } from "./host_view.ts";
 import { limitMounts } from "./mounts.ts";
 import { denyNetDevices, limitNamespaces, limitSysctl } from "./namespaces.ts";
+import { type PointParts, planPoints } from "./points.ts";
 import { limitProcess } from "./process.ts";
 import { limitResources } from "./resources.ts";
 import { denySeccompAgent } from "./seccomp.ts";
+import { addTemporaryStorage } from "./storage.ts";
 
 /**
  * The spec, as far as the manifest grants it, and a decision for everything that was asked for and is not a matter of
@@ -24,9 +26,22 @@ export function applyManifest(spec: Spec, manifest: Manifest, view: HostView): {
   const { grants } = manifest;
   const process = limitProcess(spec.process, grants, decisions);
   const linux = limitLinux(spec.linux ?? {}, grants, view, decisions);
-  const mounts = limitMounts(spec.mounts ?? [], linux, grants, decisions);
+  const mounts = addTemporaryStorage(limitMounts(spec.mounts ?? [], linux, grants, decisions), grants, decisions);
+  const points = planPoints(view.points, decisions);
   listHooks(spec.hooks ?? {}, decisions);
-  return { spec: { ...spec, process, linux, mounts }, decisions };
+  return {
+    spec: { ...spec, process, linux: addDevices(linux, points), mounts: [...mounts, ...points.mounts] },
+    decisions,
+  };
+}
+
+function addDevices(linux: Linux, { devices, rules }: PointParts): Linux {
+  const resources = linux.resources ?? {};
+  return {
+    ...linux,
+    devices: [...(linux.devices ?? []), ...devices],
+    resources: { ...resources, devices: [...(resources.devices ?? []), ...rules] },
+  };
 }
 
 function limitLinux(asked: Linux, grants: Grants, view: HostView, decisions: Decision[]): Linux {

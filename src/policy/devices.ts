@@ -98,7 +98,7 @@ function judge(asked: Asked, grants: Grants, view: HostView, decisions: Decision
   const index = grants.devices?.indexOf(found) ?? -1;
   const given = intersect(access, found.access);
   decisions.push({
-    subject: name === describe(numbers) ? `device ${found.path}` : subject,
+    subject: name === describe(numbers) ? `device ${found.path ?? found.name}` : subject,
     asked: askedText,
     granted: `${describe(numbers)} ${given === "" ? "node only" : given}`,
     verdict: given === unite("", access) ? "granted" : "clamped",
@@ -114,10 +114,11 @@ function explainMissing(name: string, grants: Grants, view: HostView): string {
   return device === undefined ? "no such device on this host" : `${describe(device)} on this host`;
 }
 
-/** A grant is for a path on the host; what is compared is the number that this path has there. */
+/** A grant is for a node on the host; what is compared is the number that it has there. */
 function findGrant(numbers: Numbers, grants: Grants, view: HostView): DeviceGrant | undefined {
   const device = view.devices.find((candidate: HostDevice) => isSame(candidate, numbers));
-  return device === undefined ? undefined : grants.devices?.find((grant) => grant.path === device.path);
+  if (device === undefined) return undefined;
+  return grants.devices?.find(({ path, name }) => (name === undefined ? path === device.path : name === device.name));
 }
 
 function numbersOfNode(node: Device): Numbers {

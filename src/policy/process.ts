@@ -49,26 +49,44 @@ function limitCapabilities(asked: Capabilities, grants: Grants, decisions: Decis
   return result;
 }
 
-type Ceiling = { value: bigint; rule: string; always: boolean };
+type Ceiling = { value: bigint; rule: string };
+
+/** RLIMIT_* to the key of grants.limits. */
+const limitKeys = {
+  RLIMIT_NOFILE: "openFiles",
+  RLIMIT_FSIZE: "fileSizeBytes",
+  RLIMIT_MEMLOCK: "lockedMemoryBytes",
+  RLIMIT_MSGQUEUE: "messageQueueBytes",
+  RLIMIT_SIGPENDING: "pendingSignals",
+  RLIMIT_STACK: "stackBytes",
+  RLIMIT_CORE: "coreBytes",
+} as const;
 
 /**
- * The most that a limit may be; undefined: as the bundle says. A ceiling with `always` is set even where the bundle
- * has no such limit, so that the engine's own is not inherited; that never raises a limit, because it is zero.
+ * Always set, even where the bundle has no such limit, so that the engine's own is not inherited; being zero they never
+ * raise one. Cores would go to the host's flash or to its core_pattern program.
  */
+const zeroLimits = ["RLIMIT_CORE", "RLIMIT_NICE", "RLIMIT_RTPRIO"] as const;
+
+/** The most that a limit may be; undefined: as the bundle says. */
 function findCeiling(type: string, grants: Grants): Ceiling | undefined {
+  const key = type in limitKeys ? limitKeys[type as keyof typeof limitKeys] : undefined;
+  const granted = key === undefined ? undefined : grants.limits?.[key];
+  if (granted !== undefined) return { value: BigInt(granted), rule: `grants.limits.${key}` };
+  const base = (value: bigint): Ceiling => ({ value, rule: "base: resource limits" });
   switch (type) {
-    case "RLIMIT_CORE": // cores would go to the host's flash or to its core_pattern program
+    case "RLIMIT_CORE":
     case "RLIMIT_NICE":
     case "RLIMIT_RTPRIO":
-      return { value: 0n, rule: "base: resource limits", always: true };
+      return base(0n);
     case "RLIMIT_NOFILE": // the kernel's own default for the hard limit (INR_OPEN_MAX)
-      return { value: 4096n, rule: "base: resource limits", always: false };
+      return base(4096n);
     case "RLIMIT_MSGQUEUE": // the kernel's own default (MQ_BYTES_MAX)
-      return { value: 819200n, rule: "base: resource limits", always: false };
+      return base(819200n);
     case "RLIMIT_NPROC":
-      return { value: BigInt(grants.pids.limit), rule: "grants.pids.limit", always: false };
+      return { value: BigInt(grants.pids.limit), rule: "grants.pids.limit" };
     case "RLIMIT_MEMLOCK":
-      return { value: BigInt(grants.memory.limitBytes), rule: "grants.memory.limitBytes", always: false };
+      return { value: BigInt(grants.memory.limitBytes), rule: "grants.memory.limitBytes" };
     default:
       return undefined;
   }
@@ -89,12 +107,21 @@ function limitRlimits(asked: readonly Rlimit[], grants: Grants, decisions: Decis
     });
     return smaller;
   });
-  for (const type of ["RLIMIT_CORE", "RLIMIT_NICE", "RLIMIT_RTPRIO"]) {
+  for (const type of listRequiredLimits(grants)) {
     const ceiling = findCeiling(type, grants);
-    if (ceiling?.always !== true || asked.some((rlimit) => rlimit.type === type)) continue;
-    limited.push({ type, soft: ceiling.value, hard: ceiling.value });
+    if (ceiling === undefined || asked.some((rlimit) => rlimit.type === type)) continue;
+    const limit = { type, soft: ceiling.value, hard: ceiling.value };
+    limited.push(limit);
+    if (!ceiling.rule.startsWith("grants.")) continue;
+    const granted = formatRlimit(limit);
+    decisions.push({ subject: `rlimit ${type}`, asked: "-", granted, verdict: "clamped", rule: ceiling.rule });
   }
   return limited;
+}
+
+function listRequiredLimits({ limits = {} }: Grants): string[] {
+  const granted = Object.entries(limitKeys).flatMap(([type, key]) => (limits[key] === undefined ? [] : [type]));
+  return [...new Set([...zeroLimits, ...granted])];
 }
 
 /** Neither realtime scheduling nor a place behind others in the queue of the OOM killer: other apps pay for both. */

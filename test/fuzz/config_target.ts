@@ -38,6 +38,7 @@ const view: HostView = {
     { path: "/dev/sda", type: "b", major: 8, minor: 0 },
   ],
   hostNamespaces: [],
+  points: [],
 };
 
 /** A copy with a space for each newline in its texts. */

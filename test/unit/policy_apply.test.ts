@@ -110,7 +110,7 @@ test("the view of the host: numbers of granted devices, and which joined namespa
       ],
     },
   );
-  const view = readHostView(nodeHost(now), spec, { ...exampleManifest().grants, devices });
+  const view = readHostView(nodeHost(now), spec, { ...exampleManifest().grants, devices }, null);
   assert.deepEqual(view.devices, [{ path: "/dev/null", type: "c", major: 1, minor: 3 }]);
   assert.deepEqual(view.hostNamespaces, ["network"]);
 });

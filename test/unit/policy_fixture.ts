@@ -11,6 +11,7 @@ import { exampleManifest } from "./manifest_fixture.ts";
 export const exampleView: HostView = {
   devices: [{ path: "/dev/ttyS0", type: "c", major: 4, minor: 64 }],
   hostNamespaces: [],
+  points: [],
 };
 
 export const MiB = 1048576;
