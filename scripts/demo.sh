@@ -116,7 +116,7 @@ ask_for_too_much() {
 show_bad_manifests() {
   chapter "Manifests that are not in order"
   say "One bit flipped:"
-  run "sed 's/\\.ey/.Ey/' $demo/reader.jws >$demo/reader.flipped.jws"
+  run "sed 's/\\.e/.E/' $demo/reader.jws >$demo/reader.flipped.jws"
   refused 'signature is not valid' "edgerun run --bundle $demo/reader --manifest $demo/reader.flipped.jws demo-reader"
   say "Signed with a key that the device does not know:"
   owner keygen --out "$demo/owner.other" >/dev/null
