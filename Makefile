@@ -267,9 +267,20 @@ conformance: all ## other people's test suites
 fuzz: ## the fuzzers, for a bounded time
 	test/fuzz/run.sh
 
-install: edgerun ## DESTDIR= PREFIX=/usr
+# Of the device binary, where this machine can run it, else of the same program on Node.
+build/completion/stamp: build/edgerun
+	@mkdir -p $(@D)
+	program=build/edgerun; $$program --version >/dev/null 2>&1 || { $(MAKE) --no-print-directory addon && program="node bin/edgerun.mjs"; }; \
+	$$program completion bash >$(@D)/edgerun && $$program completion zsh >$(@D)/_edgerun && \
+	$$program completion fish >$(@D)/edgerun.fish
+	@touch $@
+
+install: edgerun build/completion/stamp ## DESTDIR= PREFIX=/usr
 	install -D -m 0755 build/edgerun $(DESTDIR)$(PREFIX)/bin/edgerun
 	install -D -m 0644 man/edgerun.8 $(DESTDIR)$(PREFIX)/share/man/man8/edgerun.8
+	install -D -m 0644 build/completion/edgerun $(DESTDIR)$(PREFIX)/share/bash-completion/completions/edgerun
+	install -D -m 0644 build/completion/_edgerun $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_edgerun
+	install -D -m 0644 build/completion/edgerun.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgerun.fish
 
 clean: ## everything but what was fetched
 	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name toolchain -exec rm -rf {} +

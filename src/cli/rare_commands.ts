@@ -2,6 +2,7 @@
 // The part of the program that no start needs: the other commands, and the help.
 
 import { checkpointCommand } from "./commands/checkpoint.ts";
+import { completionCommand } from "./commands/completion.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { listCommand } from "./commands/list.ts";
@@ -22,7 +23,7 @@ export { formatCommandHelp, formatHelp } from "./help.ts";
 
 /** Names of all commands, in the order of the help. */
 const commandNames =
-  "checkpoint create delete events exec features kill list manifest mounts owner pause plan ps restore resume run spec start state update";
+  "checkpoint completion create delete events exec features kill list manifest mounts owner pause plan ps restore resume run spec start state update";
 
 /** Every command, in the order of the help. */
 export function allCommands(): Command[] {
@@ -38,6 +39,8 @@ function findRareCommand(name: string): Command | undefined {
   switch (name) {
     case "checkpoint":
       return checkpointCommand();
+    case "completion":
+      return completionCommand(allCommands);
     case "events":
       return eventsCommand();
     case "features":

@@ -28,8 +28,13 @@ function signalNumber(name: string): number | undefined {
     case "POLL":
       return 29;
   }
+  const index = signalNames().indexOf(name);
+  return index < 0 ? undefined : index + 1;
+}
+
+/** The names of the signals from 1 on, without SIG. */
+export function signalNames(): string[] {
   const names =
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
-  const index = names.split(" ").indexOf(name);
-  return index < 0 ? undefined : index + 1;
+  return names.split(" ");
 }
