@@ -10,6 +10,8 @@ export function planCommand(): Command {
     name: "plan",
     summary: "print what a start would do: every grant, denial and operation",
     usage: "[container-id]",
+    description:
+      "Shows what the manifest grants, clamps, drops and denies, and the steps of the start. Nothing is started. The exit\ncode is 1 if something is denied.",
     flags: {
       bundle: { kind: "value", short: "b", doc: "the bundle's directory (default: the working directory)" },
       config: configFlag(),
