@@ -28,9 +28,18 @@ function formatCommand(command: Command): string {
   const options = Object.keys(flags).length > 0 ? " Oo Ar options Oc" : "";
   const lines = [`.It Cm ${name}${options}${formatUsage(usage)}`, formatText(`${capitalize(summary)}.`)];
   if (command.unsupported === true) lines.push("Not in this version.");
-  if (description !== undefined) lines.push(description.split("\n\n").map(formatText).join("\n.Pp\n"));
+  if (description !== undefined) lines.push(description.split("\n\n").map(formatParagraph).join("\n.Pp\n"));
   const list = Object.keys(flags).length > 0 ? `.Bl -tag -width Ds -compact\n${formatFlagItems(flags)}.El\n` : "";
   return `${lines.join("\n")}\n${list}`;
+}
+
+/** Lines that are indented are shown as they are. */
+function formatParagraph(text: string): string {
+  const lines = text.split("\n");
+  const from = lines.findIndex((line) => line.startsWith(" "));
+  if (from < 0) return formatText(text);
+  const shown = lines.slice(from).map((line) => formatText(line.trim()));
+  return `${formatText(lines.slice(0, from).join("\n"))}\n.Bd -literal -compact\n${shown.join("\n")}\n.Ed`;
 }
 
 /** "<container-id> [signal]" as macros on the line of an .It. */

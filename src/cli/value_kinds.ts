@@ -37,6 +37,7 @@ const argumentKinds: { readonly [command: string]: readonly ValueKind[] } = {
   completion: [["bash", "zsh", "fish"]],
   create: ["text"],
   kill: ["container", "signal"],
+  manifest: [["install", "list", "show", "remove", "verify", "revoke", "check", "trust-root"], "file"],
   mounts: [["add", "remove"], "container", "file"],
   restore: ["text"],
   run: ["text"],
