@@ -52,7 +52,7 @@ function runProgram(invocation: Invocation): number {
   );
   if (help) return print(host, programHelp(invocation));
   if (flags.version === true) return print(host, formatVersion(name, buildInfo()));
-  const options = readGlobals(flags, request);
+  const options = readGlobals(flags, request, host);
   const { logDestination: destination, logFormat: format, logLevel: level } = options;
   invocation.log = openLog(host, { name, destination, format, level });
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flags before the command.
-import type { Request } from "../host/functions.ts";
+import type { Host, Request } from "../host/functions.ts";
+import { findRuntimeDirectory, systemRuntimeDirectory } from "../host/runtime_directory.ts";
 import type { Rootless } from "../lifecycle/options.ts";
 import type { CgroupManager } from "../plan/cgroups.ts";
 import { type FlagTable, type FlagValues, usageError } from "./grammar.ts";
 import { type LogDestination, type LogLevel, readLogDestination } from "./log_destination.ts";
-import { absolutePath, optionalPath } from "./paths.ts";
+import { optionalPath } from "./paths.ts";
 
 /** The table of the global flags. */
 export function globalFlags() {
@@ -19,7 +20,7 @@ export function globalFlags() {
     "log-level": { kind: "value", doc: "least severe messages to log: debug, warning or error" },
     root: {
       kind: "value",
-      default: `"${systemRoot}"`,
+      default: `"${systemRuntimeDirectory}/containers"`,
       doc: "directory of the containers' state; should be on a tmpfs",
     },
     "config-root": {
@@ -64,16 +65,19 @@ export type GlobalOptions = {
 
 const defaultConfigRoot = "/etc/edgerun";
 const defaultDataRoot = "/var/lib/edgerun";
-const systemRoot = "/run/edgerun/containers";
 
 /**
  * Checks the global flags' values and fills in the defaults.
  * @throws EdgerunError USAGE
  */
-export function readGlobals(flags: FlagValues<ReturnType<typeof globalFlags>>, request: Request): GlobalOptions {
+export function readGlobals(
+  flags: FlagValues<ReturnType<typeof globalFlags>>,
+  request: Request,
+  host: Host,
+): GlobalOptions {
   const format = flags["log-format"] ?? "text";
   if (format !== "text" && format !== "json") throw usageError(`invalid log-format: ${format}`);
-  const root = optionalPath(request.cwd, flags.root) ?? defaultRoot(request);
+  const root = optionalPath(request.cwd, flags.root) ?? `${findRuntimeDirectory(host, request)}/containers`;
   if (root === "/") throw usageError("Option --root argument should not be set to /");
   return {
     root,
@@ -97,14 +101,6 @@ function readCgroupManager(name: string | undefined, systemdCgroup: boolean): Cg
   if (name === undefined) return systemdCgroup ? "systemd" : "cgroupfs";
   if (name === "cgroupfs" || name === "systemd" || name === "disabled") return name;
   throw usageError(`invalid cgroup-manager: ${name}`);
-}
-
-/** Users other than root can't write in /run; theirs is below $XDG_RUNTIME_DIR. */
-function defaultRoot(request: Request): string {
-  if (request.uid === 0) return systemRoot;
-  const prefix = "XDG_RUNTIME_DIR=";
-  const directory = request.env.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
-  return directory ? absolutePath(request.cwd, `${directory}/edgerun/containers`) : systemRoot;
 }
 
 /** As runc, which takes what Go's strconv.ParseBool takes, and "auto". */

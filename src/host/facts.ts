@@ -86,7 +86,7 @@ export function unescapeOctal(text: string): string {
 }
 
 /** "0 0 4294967295" in columns: every id is itself, as it is in the first user namespace. */
-function isIdentityMap(text: string): boolean {
+export function isIdentityMap(text: string): boolean {
   const fields = text.split(" ").filter((field) => field !== "");
   return fields.length === 3 && fields[0] === "0" && fields[1] === "0" && fields[2]?.trim() === "4294967295";
 }

@@ -111,7 +111,7 @@ export function createContainer(
   try {
     if (notifyDirectory !== "") host.makeDirectory(notifyDirectory, 0o755);
     const startSocket = waitForStart ? startSocketPath(directory) : "";
-    sendPlan(host, init, fillSeccomp(host, plan).slice(entry.operations.length), startSocket);
+    sendPlan(host, init, fillSeccomp(context, plan).slice(entry.operations.length), startSocket);
     if (forksBeforeGo(plan.operations)) created.init = awaitFork(host, init);
     identifyProcess(host, record, created.init);
     // `run` starts the process itself, or takes it along when it is killed: there is no phase in between to record.

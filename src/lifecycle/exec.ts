@@ -143,7 +143,7 @@ function startInContainer(
   options: ExecOptions,
 ): { init: InitProcess; terminalFd: number } {
   const { host } = context;
-  let init = launchInit(host, fillSeccomp(host, plan), plan.cloneFlags, plan.preserveFds);
+  let init = launchInit(host, fillSeccomp(context, plan), plan.cloneFlags, plan.preserveFds);
   let terminalFd = -1;
   try {
     if (forksBeforeGo(plan.operations)) init = awaitFork(host, init);

@@ -2,13 +2,13 @@
 // The host side of the handshake with edgerun-init (drawn in docs/architecture.md).
 import { EdgerunError } from "../errors.ts";
 import type { Host } from "../host/functions.ts";
+import { findRuntimeDirectory } from "../host/runtime_directory.ts";
 import { encodeOperations } from "../plan/encode.ts";
 import { messages, type Operation } from "../plan/operations.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
+import type { Context } from "./options.ts";
 import { SIGKILL, signalIfAlive } from "./processes.ts";
 
-/** Where compiled seccomp filters are kept; any state root may share it, entries are named by their digest. */
-const seccompCache = "/run/edgerun/seccomp";
 /** Init sets a container up in milliseconds; a mount that hangs (a dead network server) must not hang the engine. */
 const setupTimeoutMs = 120_000;
 
@@ -43,9 +43,11 @@ function encode(host: Host, operations: readonly Operation[]): Uint8Array {
 }
 
 /** A plan's operations with the seccomp filter in its place. */
-export function fillSeccomp(host: Host, { operations, seccomp }: LaunchPlan): readonly Operation[] {
+export function fillSeccomp({ host, request }: Context, { operations, seccomp }: LaunchPlan): readonly Operation[] {
   if (seccomp === null) return operations;
-  const cache = host.fileInfo("/run/edgerun", 0) === null ? "" : seccompCache;
+  const directory = findRuntimeDirectory(host, request);
+  // Any state root may share the cache: entries are named by their digest.
+  const cache = host.fileInfo(directory, 0) === null ? "" : `${directory}/seccomp`;
   const filter = host.compileSeccomp(seccomp.words, seccomp.strings, cache);
   return operations.map((operation) => (operation.op === "load_seccomp" ? { ...operation, filter } : operation));
 }

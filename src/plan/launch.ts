@@ -39,7 +39,7 @@ import {
 } from "./process.ts";
 import { invalid, unsupported } from "./refusal.ts";
 import { planResctrl } from "./resctrl.ts";
-import { checkRootless, deniesGroups } from "./rootless.ts";
+import { checkMappedUser, checkRootless, deniesGroups } from "./rootless.ts";
 import { planSeccomp } from "./seccomp.ts";
 import { addService, planListenPid, type ServiceOptions } from "./service.ts";
 import { planSources, type Sources } from "./sources.ts";
@@ -93,6 +93,7 @@ export function planLaunch({ spec: asked, id, bundle, rootfs, facts, options }: 
   const hasHostHooks = hooks.prestart.length + hooks.createRuntime.length > 0;
   const seccomp = linux.seccomp === undefined ? null : planSeccomp(linux.seccomp);
   const rootless = !(options.privileged && facts.initialUserNamespace);
+  if ((namespaces.created & CLONE_NEWUSER) !== 0) checkMappedUser(process.user, linux);
   const inUserNamespace = hasNamespace(namespaces, CLONE_NEWUSER);
   const ownMounts = hasNamespace(namespaces, CLONE_NEWNS);
   const sources = planSources(inUserNamespace, options.privileged && (namespaces.created & CLONE_NEWNS) !== 0);

@@ -85,13 +85,17 @@ test("start lasts until the container is ready, create does not", () =>
     assert.ok(lines.includes("READY=1") && lines.includes(`MAINPID=${c.pid}`), lines.join(" "));
   }));
 
-test("a container that ends without a word ends the wait", () =>
-  withManager(ws.newFile(), (received, env) => {
-    const c = ws.script("exit 3", inRootfs());
-    const result = ws.runtime(["run", "--detach", "--bundle", c.directory, c.id], { env });
-    assert.equal(result.status, 0, result.stderr);
-    assert.deepEqual(received(), []);
-  }));
+test(
+  "a container that ends without a word ends the wait",
+  lacking({ runc: "does not see the end of its own child" }),
+  () =>
+    withManager(ws.newFile(), (received, env) => {
+      const c = ws.script("exit 3", inRootfs());
+      const result = ws.runtime(["run", "--detach", "--bundle", c.directory, c.id], { env });
+      assert.equal(result.status, 0, result.stderr);
+      assert.deepEqual(received(), []);
+    }),
+);
 
 test(
   "in the foreground the runtime is the service's process",

@@ -7,6 +7,18 @@ import { launch, pick, smallSpec, v1Facts } from "./plan_fixture.ts";
 const oneId = [{ containerID: 0, hostID: 1000, size: 1 }];
 const range = [...oneId, { containerID: 1, hostID: 100000, size: 65536 }];
 
+test("a process of a new user namespace has ids that are mapped", () => {
+  const specAs = (user: object) =>
+    smallSpec({
+      process: { user: { uid: 0, gid: 0, ...user } },
+      linux: { namespaces: [{ type: "mount" }, { type: "user" }], uidMappings: oneId, gidMappings: range },
+    });
+  launch(specAs({ gid: 65536, additionalGids: [7] }));
+  assert.throws(() => launch(specAs({ uid: 1 })), /\$\.process\.user\.uid: 1 is not mapped by linux\.uidMappings/);
+  assert.throws(() => launch(specAs({ gid: 65537 })), /\$\.process\.user\.gid: 65537 is not mapped/);
+  assert.throws(() => launch(specAs({ additionalGids: [0, 70000] })), /\$\.process\.user\.additionalGids\[1\]: 70000/);
+});
+
 function specOfUser(gidMappings: object[], additionalGids: number[] = []) {
   return smallSpec({
     process: { user: { uid: 0, gid: 0, additionalGids } },
@@ -42,6 +54,6 @@ test("supplementary groups: the caller's stay where nobody may change them, and 
   assert.equal(keeps(oneId, true), 0);
   assert.equal(keeps(range, true, true), 1);
   const options = { privileged: false };
-  assert.throws(() => launch(specOfUser(oneId, [5]), { options }), /\$\.process\.user\.additionalGids: /);
+  assert.throws(() => launch(specOfUser(oneId, [5]), { options }), /\$\.process\.user\.additionalGids/);
   launch(specOfUser(range, [5]), { options });
 });
