@@ -47,7 +47,7 @@ const envelopeReference: Reference = {
     means: "tree: a digest over all of its files; squashfs, erofs: of the image file that is mounted there",
     example: "tree",
   },
-  "binding.rootfs.digest": { means: "`edgerun manifest digest` prints it", example: digest },
+  "binding.rootfs.digest": { means: "SHA-256; not enforced in this version", example: digest },
   "binding.config": {
     means: "digest of config.json, to the byte; for bundles that no engine rewrites",
     example: digest,
