@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "functions.h"
 #include "gen/plan.h"
 #include "namespace_call.h"
+#include "unix_socket.h"
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -58,25 +58,13 @@ static int open_sources(void *argument)
 	return 0;
 }
 
-/** As many in one message as the kernel passes on at once (SCM_MAX_FD is 253). */
-#define DESCRIPTORS_PER_MESSAGE 250
-
 static int send_trees(int control_fd, const struct source *sources, size_t count)
 {
 	struct message message = {.kind = MESSAGE_SOURCES, .value = (uint32_t)count};
-	struct iovec part = {&message, MESSAGE_HEAD_BYTES + 1};
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * sizeof(int))];
-	} ancillary = {0};
-	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(count * sizeof(int));
+	int trees[ER_UNIX_MAX_DESCRIPTORS];
 	for (size_t i = 0; i < count; i++)
-		memcpy(CMSG_DATA(header) + i * sizeof(int), &sources[i].tree_fd, sizeof(int));
-	return ER_RETRY(sendmsg(control_fd, &packet, MSG_NOSIGNAL)) < 0 ? -1 : 0;
+		trees[i] = sources[i].tree_fd;
+	return er_unix_send(control_fd, (struct er_bytes){(const char *)&message, MESSAGE_HEAD_BYTES + 1}, trees, count);
 }
 
 static int open_namespace(pid_t pid, const char *name)
@@ -115,8 +103,8 @@ static int hand_sources(const union er_arg *args, struct work *work, struct er_e
 	}
 	for (size_t done = 0; done < work->count;) {
 		size_t count = work->count - done;
-		if (count > DESCRIPTORS_PER_MESSAGE)
-			count = DESCRIPTORS_PER_MESSAGE;
+		if (count > ER_UNIX_MAX_DESCRIPTORS)
+			count = ER_UNIX_MAX_DESCRIPTORS;
 		if (send_trees(control_fd, work->sources + done, count) != 0)
 			return er_fail(error, errno, "send bind mount sources to init");
 		done += count;

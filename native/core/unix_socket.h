@@ -18,4 +18,5 @@ int er_unix_connect(const char *path, int type, int64_t timeout_ms);
 
 /** Sends bytes with `count` descriptors, one at least and ER_UNIX_MAX_DESCRIPTORS at most. 0, or -1 with errno. */
 int er_unix_send(int fd, struct er_bytes bytes, const int *descriptors, size_t count);
-#define ER_UNIX_MAX_DESCRIPTORS 2
+/** The kernel passes on 253 at once (SCM_MAX_FD). */
+#define ER_UNIX_MAX_DESCRIPTORS 250
