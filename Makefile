@@ -261,6 +261,10 @@ docs: | node_modules ## what is generated of spec/ and docs/
 	$(ESBUILD) scripts/generate_docs.ts --bundle --format=esm --platform=node --outfile=build/generate_docs.mjs
 	node build/generate_docs.mjs .
 
+.PHONY: bench-engines
+bench-engines: all $(RUN_TESTS) ## 200 containers under Docker and containerd, 8 at a time, with edgerun, runc and crun (root)
+	LOAD=200 TESTS=load test/integration/support/with_v1_hugetlb.sh node $(RUN_TESTS) engines
+
 conformance: all ## other people's test suites
 	conformance/run.sh
 

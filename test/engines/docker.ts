@@ -51,6 +51,11 @@ export class Docker {
     assert.equal(result.status, 0, result.stderr);
   }
 
+  /** The client's command line and environment, for those that start it themselves. */
+  commandLine(...args: string[]): { command: string[]; env: NodeJS.ProcessEnv } {
+    return { command: ["docker", "--host", this.#host, ...args], env: this.#environment() };
+  }
+
   call(...args: string[]): Result {
     return execute("docker", ["--host", this.#host, ...args], { timeoutMs: 40_000, env: this.#environment() });
   }
