@@ -277,12 +277,3 @@ test("a file system on a device is mounted, read-only in its super block, too", 
     execute("losetup", ["--detach", device]);
   }
 });
-
-const labels = { runc: "1.1 hands it to the kernel", crun: "1.8 hands it to the kernel" };
-const selinux = existsSync("/sys/fs/selinux/enforce") ? { skip: "SELinux is enabled on this host" } : lacking(labels);
-
-test("linux.mountLabel without SELinux is refused by name", selinux, () => {
-  const c = ws.bundle((config) => Object.assign(config.linux, { mountLabel: "system_u:object_r:container_file_t:s0" }));
-  c.fail(/linux\.mountLabel/, ["create", "--bundle", c.directory, c.id]);
-  ws.assertNothingLeft();
-});
