@@ -69,7 +69,14 @@ test("exec goes where the container's first process is, when that has left a cgr
 }, () => {
   const c = ws.running();
   mkdirSync(directory(c, "init"));
-  for (const pid of read(c, "cgroup.procs").split("\n")) writeFileSync(directory(c, "init", "cgroup.procs"), pid);
+  // One that is being forked meanwhile is in the next list.
+  waitFor("the processes to have left", () => {
+    const pids = read(c, "cgroup.procs")
+      .split("\n")
+      .filter((pid) => pid !== "");
+    for (const pid of pids) writeFileSync(directory(c, "init", "cgroup.procs"), pid);
+    return pids.length === 0;
+  });
   writeFileSync(directory(c, "cgroup.subtree_control"), "+hugetlb");
   assert.match(c.output("cat /proc/self/cgroup"), new RegExp(`^0::/${c.id}/init$`, "m"));
   mkdirSync(directory(c, "other"));
