@@ -23,9 +23,14 @@ const sweep = { ...needsStrace, ...edgerunOnly };
 
 /** Kills the command at points of a spread; after each, a forced deletion must bring the host back. */
 function sweepKills(wanted: number, prepare: () => Container, command: (c: Container) => string[]): void {
-  const sample = prepare();
-  const points = recordCalls(ws, command(sample), false);
-  sample.dispose();
+  // A command that waits asks again and again: the shortest of its runs has what every run has.
+  const records = [1, 2, 3].map(() => {
+    const sample = prepare();
+    const calls = recordCalls(ws, command(sample), false);
+    sample.dispose();
+    return calls;
+  });
+  const points = records.sort((a, b) => a.length - b.length)[0]!;
   assert.ok(points.length > 20, `${points.length} system calls`);
   const chosen = spread(points, wanted);
   let killed = 0;
@@ -41,7 +46,6 @@ function sweepKills(wanted: number, prepare: () => Container, command: (c: Conta
       throw new Error(`killed at ${where}: ${(error as Error).message}`);
     }
   }
-  // A command that polls does not make the same number of calls each time.
   assert.ok(killed > chosen.length * 0.3, `${killed} of ${chosen.length} were killed on their way`);
 }
 
