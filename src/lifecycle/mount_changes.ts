@@ -11,16 +11,19 @@ import { decodeMounts } from "../spec/decode.ts";
 import { type AddedMount, readAddedMounts, writeAddedMounts } from "../state/added_mounts.ts";
 import { readEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import { computeStatus } from "../state/status.ts";
+import { computeStatus, zombie } from "../state/status.ts";
 import { lockDirectory, readRecord, type StateDirectory, unlockDirectory } from "../state/store.ts";
-import { abandonInit, awaitMounts, type InitProcess, launchInit } from "./init.ts";
+import { awaitMounts, type InitProcess, launchInit } from "./init.ts";
 import { notRunning } from "./kill.ts";
 import { nameSource } from "./name_source.ts";
 import type { Context, MountsOptions } from "./options.ts";
+import { SIGKILL, signalIfAlive } from "./processes.ts";
 import { handSources } from "./sources.ts";
 
 const maxMountsBytes = 4 << 20;
 const maxMountinfoBytes = 16 << 20;
+/** Each 10 ms. */
+const undoAttempts = 500;
 
 /**
  * Adds the mounts that the file lists, all of them or none. On an enrolled host the container's grants decide, as for
@@ -108,13 +111,26 @@ function runInit(host: Host, init: InitProcess, serve: (init: InitProcess) => vo
   try {
     serve(init);
   } catch (error) {
-    abandonInit(host, init);
+    endInit(host, init);
     throw error;
   }
   const exitCode = host.waitProcess(init.pid);
   host.closeFd(init.controlFd);
   host.closeFd(init.pidfd);
   if (exitCode !== 0) throw new EdgerunError("INIT", `the mounts were not changed: init ended with ${exitCode}`);
+}
+
+/** Ends an init that takes away what it has mounted when its connection ends: it gets the time for that. */
+function endInit(host: Host, init: InitProcess): void {
+  host.closeFd(init.controlFd);
+  for (let attempt = 0; attempt < undoAttempts; attempt++) {
+    const state = host.processInfo(init.pid)?.[1];
+    if (state === undefined || state === zombie) break;
+    host.sleep(10);
+  }
+  signalIfAlive(host, init.pid, SIGKILL);
+  host.waitProcess(init.pid);
+  host.closeFd(init.pidfd);
 }
 
 /** Where mounts are now, by their ids: the container may have moved a directory above one, or unmounted it. */

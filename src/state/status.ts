@@ -8,7 +8,8 @@ import type { ContainerRecord } from "./record.ts";
 
 export type Status = ContainerState["status"];
 
-const zombie = "Z".charCodeAt(0);
+/** The state in /proc/PID/stat of a process that has ended and is not reaped. */
+export const zombie = "Z".charCodeAt(0);
 const dead = "X".charCodeAt(0);
 
 /** The kernel's boot id (random(4)). */
