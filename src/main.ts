@@ -26,16 +26,18 @@ type Invocation = {
   log: Log;
   /** Set when the command line has turned out to be well-formed. */
   running: Command | undefined;
+  /** Of a failure before that. */
+  usageExitCode: number;
 };
 
 /**
  * Does what the command line asks for and returns the exit code: 0; what the container's or the exec'd process returned;
- * 255 where exec itself failed; 1 for every other failure. A failure is one line on stderr and one in the --log file.
+ * 255 where exec itself failed; 3 for a command that is not there; 1 for every other failure. A failure is one line on stderr and one in the --log file.
  */
 export function main(host: Host, request: Request, program: Program): number {
   const name = baseName(request.program);
   const log = openLog(host, { name, destination: undefined, format: "text", level: undefined });
-  const invocation: Invocation = { host, request, program, name, log, running: undefined };
+  const invocation: Invocation = { host, request, program, name, log, running: undefined, usageExitCode: 1 };
   try {
     return runProgram(invocation);
   } catch (error) {
@@ -94,10 +96,11 @@ function parseOrShowUsage<T>({ host }: Invocation, parse: () => T, usage: (messa
   }
 }
 
-function lookUpCommand({ program }: Invocation, commandName: string): Command {
-  const command = findCommonCommand(commandName) ?? program.commands().findCommand(commandName);
-  if (command === undefined) throw usageError(`No help topic for '${commandName}'`); // runc's text for this
-  return command;
+function lookUpCommand(invocation: Invocation, commandName: string): Command {
+  const command = findCommonCommand(commandName) ?? invocation.program.commands().findCommand(commandName);
+  if (command !== undefined) return command;
+  invocation.usageExitCode = 3; // as runc's, and its text
+  throw usageError(`No help topic for '${commandName}'`);
 }
 
 function programHelp({ name, program }: Invocation): string {
@@ -114,7 +117,8 @@ function print(host: Host, text: string): number {
   return 0;
 }
 
-function reportFailure({ host, log, name, running }: Invocation, error: unknown): number {
+function reportFailure(invocation: Invocation, error: unknown): number {
+  const { host, log, name, running, usageExitCode } = invocation;
   const { message, stack } = describeFailure(error);
   const failure = running?.failure;
   try {
@@ -123,7 +127,7 @@ function reportFailure({ host, log, name, running }: Invocation, error: unknown)
   } catch (logError) {
     reportLogFailure(host, name, logError);
   }
-  return failure?.exitCode ?? 1;
+  return failure?.exitCode ?? usageExitCode;
 }
 
 function reportLogFailure(host: Host, name: string, error: unknown): void {

@@ -100,6 +100,7 @@ function readProcess(context: Context, options: ExecOptions, spec: Spec): Proces
     for (const warning of warnings) log.warn(warning);
     return process;
   }
+  if (options.args.length === 0) throw new EdgerunError("USAGE", "process args cannot be empty");
   const base = spec.process;
   const user = { ...base.user };
   if (options.user !== undefined) {

@@ -47,7 +47,7 @@ function checkStartable(host: Host, root: string, record: ContainerRecord): void
   const texts = {
     creating: "cannot start a container that is still being created",
     running: "cannot start an already running container",
-    paused: "cannot start an already running container",
+    paused: "cannot start a container in the paused state",
     stopped: "cannot start a container that has stopped",
   };
   throw new EdgerunError("CONTAINER_STATE", texts[status]);

@@ -28,6 +28,7 @@ export const MS_SYNCHRONOUS = 0x10;
 export const MS_MANDLOCK = 0x40;
 export const MS_DIRSYNC = 0x80;
 export const MS_SILENT = 0x8000;
+export const MS_POSIXACL = 0x10000;
 export const MS_I_VERSION = 0x800000;
 export const MS_LAZYTIME = 0x2000000;
 

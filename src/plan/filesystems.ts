@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A mount of a new file system, and changes of a mount that is there.
-import { MOUNT_ATTR_RDONLY, MS_I_VERSION, MS_RDONLY, MS_SILENT } from "./constants.ts";
+import { MOUNT_ATTR_RDONLY, MS_I_VERSION, MS_POSIXACL, MS_RDONLY, MS_SILENT } from "./constants.ts";
 import type { MountOptions } from "./mount_options.ts";
 import type { MountPlan, ParsedMount } from "./mounts.ts";
 import type { Operation } from "./operations.ts";
@@ -23,7 +23,7 @@ export function planFilesystem(plan: MountPlan, parsed: ParsedMount, type: strin
   const inSuperBlock = options.readOnly && !kernelFilesystems.includes(type);
   const superFlags = options.superFlags | (inSuperBlock ? MS_RDONLY : 0);
   const source = mount.source === undefined || mount.source === "" ? type : mount.source;
-  const byFlags = (superFlags & (MS_SILENT | MS_I_VERSION)) !== 0 || [source, ...data].some(isLong);
+  const byFlags = (superFlags & (MS_SILENT | MS_I_VERSION | MS_POSIXACL)) !== 0 || [source, ...data].some(isLong);
   // A mount that is new has nothing to clear and nothing below it, so both kinds of attributes are the same.
   let attributes = (options.own.set & ~options.tree.clear) | options.tree.set;
   const after: Operation[] = [];

@@ -17,6 +17,7 @@ import {
   MS_I_VERSION,
   MS_LAZYTIME,
   MS_MANDLOCK,
+  MS_POSIXACL,
   MS_PRIVATE,
   MS_REC,
   MS_SHARED,
@@ -97,6 +98,7 @@ const superFlags: { readonly [option: string]: number } = {
   mand: MS_MANDLOCK,
   silent: MS_SILENT,
   iversion: MS_I_VERSION,
+  acl: MS_POSIXACL,
 };
 /** Options that take such a flag back. */
 const superFlagsCleared: { readonly [option: string]: number } = {
@@ -105,6 +107,7 @@ const superFlagsCleared: { readonly [option: string]: number } = {
   nomand: MS_MANDLOCK,
   loud: MS_SILENT,
   noiversion: MS_I_VERSION,
+  noacl: MS_POSIXACL,
 };
 
 /** Every mount option that is more than a word for the file system; for `features`. Sorted. */

@@ -84,7 +84,6 @@ test("a log that can't be written is reported, and the exit code stays", () => {
 test("exec's own failures have exit code 255, a wrong command line has 1", () => {
   const failed = invoke(["exec", "x", "ls"], missing);
   assert.deepEqual([failed.code, failed.stderr], [255, "edgerun: exec failed: container does not exist\n"]);
-  assert.deepEqual(invoke(["exec", "x"]).stderr, "edgerun: exec failed: process args cannot be empty\n");
   assert.equal(invoke(["exec", "-u", "1e3", "x", "ls"]).code, 255);
   assert.equal(invoke(["exec"]).code, 1);
   assert.equal(invoke(["exec", "x", "false"], 7).code, 7);
@@ -107,7 +106,13 @@ test("a wrong command line prints the help on stdout and the error on stderr", (
   assert.ok(flag.stdout.startsWith("Incorrect Usage: flag needs an argument: -p\n\nNAME:\n   edgerun exec - "));
   const global = invoke(["--bogus", "state", "x"]);
   assert.ok(global.stdout.startsWith("Incorrect Usage. flag provided but not defined: -bogus\n\nNAME:\n   edgerun - "));
-  assert.equal(invoke(["bogus", "-h"]).stderr, "edgerun: No help topic for 'bogus'\n");
+  for (const argv of [
+    ["bogus", "-h"],
+    ["help", "bogus"],
+  ]) {
+    const { code, stderr } = invoke(argv);
+    assert.deepEqual([code, stderr], [3, "edgerun: No help topic for 'bogus'\n"]);
+  }
 });
 
 test("help is on stdout, by every way to ask for it", () => {

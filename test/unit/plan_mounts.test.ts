@@ -157,6 +157,7 @@ test("mount(2) is called for what only it can do", () => {
   const long = `lowerdir=${"/layer:".repeat(60)}/last`;
   for (const [options, superFlags] of [
     [["silent"], 0x8000],
+    [["acl"], 0x10000],
     [["iversion"], 0x800000],
     [[long], 0],
   ] as const) {
@@ -164,7 +165,12 @@ test("mount(2) is called for what only it can do", () => {
     assert.equal(pick(plan, "mount_by_flags")[0]?.superFlags, superFlags);
     assert.equal(pick(plan, "remount")[0]?.propagation, 0x100000);
   }
-  for (const options of [["silent", "loud"], ["iversion", "noiversion"], [`lowerdir=${"/x".repeat(127)}`]]) {
+  for (const options of [
+    ["silent", "loud"],
+    ["iversion", "noiversion"],
+    ["acl", "noacl"],
+    [`lowerdir=${"/x".repeat(127)}`],
+  ]) {
     assert.deepEqual(pick(planOne({ destination: "/a", type: "overlay", options }), "mount_by_flags"), []);
   }
   const wide = planOne({ destination: "/a", type: "overlay", options: [`lowerdir=/${"\u00e9".repeat(128)}`] });

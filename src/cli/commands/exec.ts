@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Context, ExecOptions } from "../../lifecycle/options.ts";
-import { type Command, defineCommand, type FlagTable, type Parsed, usageError } from "../grammar.ts";
+import { type Command, defineCommand, type FlagTable, type Parsed } from "../grammar.ts";
 import { checkId } from "../id.ts";
 import { optionalPath } from "../paths.ts";
 import { parseGroup, parseUser } from "../user.ts";
@@ -49,7 +49,7 @@ function readExecOptions(context: Context, parsed: Parsed<ReturnType<typeof exec
   const { cwd } = context.request;
   const [id, ...args] = parsed.args;
   const process = optionalPath(cwd, flags.process);
-  const options: ExecOptions = {
+  return {
     id: checkId(id!),
     args,
     process,
@@ -70,6 +70,4 @@ function readExecOptions(context: Context, parsed: Parsed<ReturnType<typeof exec
     cgroups: flags.cgroup,
     ignorePaused: flags["ignore-paused"] === true,
   };
-  if (process === undefined && args.length === 0) throw usageError("process args cannot be empty");
-  return options;
 }
