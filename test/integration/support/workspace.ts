@@ -15,6 +15,7 @@ import { parseMountinfo } from "./inside.ts";
 import { execute, launch, type Options, type Result, type Running, waitFor } from "./process.ts";
 import { makeRootfs } from "./rootfs.ts";
 import { expected, runtimePath } from "./runtime.ts";
+import { disableNewControllers, readEnabledControllers } from "./unified_controllers.ts";
 
 export class Workspace {
   readonly tag = `${idPrefix}${process.pid}-${Date.now().toString(36)}`;
@@ -23,6 +24,7 @@ export class Workspace {
   readonly stateRoot = join(this.directory, "state");
   /** Shared by the containers of the file; a test that changes it uses newRootfs(). */
   readonly rootfs = join(this.directory, "rootfs");
+  readonly #controllers: ReadonlySet<string>;
   #before: HostSnapshot;
   #containers: Container[] = [];
   #kept: Container[] = [];
@@ -34,6 +36,7 @@ export class Workspace {
     mkdirSync(this.stateRoot, { mode: 0o700 });
     makeRootfs(this.rootfs);
     this.#before = snapshotHost(this.tag, this.stateRoot);
+    this.#controllers = readEnabledControllers();
   }
 
   /** An id (and file name) that nothing else on this host has. */
@@ -183,6 +186,7 @@ export class Workspace {
       this.assertHostUnchanged();
     } finally {
       this.#removeLeaked();
+      disableNewControllers(this.#controllers);
       rmSync(this.directory, { recursive: true, force: true });
     }
   }
