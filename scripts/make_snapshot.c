@@ -15,8 +15,6 @@
 
 /** stack_top and stack_limit of the runtime. */
 #define STACK_WORDS 2
-/** The image is a multiple of so many words: one u64 of bits. */
-#define WORDS_AT_ONCE 64
 
 static void die(const char *format, ...)
 {
@@ -39,7 +37,7 @@ static struct dump read_dump(const char *path)
 	FILE *file = fopen(path, "rb");
 	if (file == NULL || fread(&dump.head, sizeof dump.head, 1, file) != 1)
 		die("cannot read \"%s\"", path);
-	dump.words = calloc(1, dump.head.used + WORDS_AT_ONCE * sizeof *dump.words);
+	dump.words = calloc(1, dump.head.used + SNAPSHOT_GROUP * sizeof *dump.words);
 	if (dump.words == NULL || fread(dump.words, 1, dump.head.used, file) != dump.head.used)
 		die("cannot read \"%s\"", path);
 	fclose(file);
@@ -64,6 +62,65 @@ static int differs_above_only(uintptr_t first, uintptr_t second)
 	return (uint32_t)first == (uint32_t)second;
 }
 
+struct snapshot {
+	struct snapshot_header header;
+	uint64_t *addresses, *wide;
+	uint32_t *lower, *upper, *program;
+};
+
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+	if (memory == NULL)
+		die("out of memory");
+	return memory;
+}
+
+static struct snapshot new_snapshot(size_t groups)
+{
+	size_t words = groups * SNAPSHOT_GROUP;
+	return (struct snapshot){
+		.header = {.magic = SNAPSHOT_MAGIC, .groups = (uint32_t)groups},
+		.addresses = allocate(groups, sizeof(uint64_t)),
+		.wide = allocate(groups, sizeof(uint64_t)),
+		.lower = allocate(words, sizeof(uint32_t)),
+		.upper = allocate(words, sizeof(uint32_t)),
+		.program = allocate(words, sizeof(uint32_t)),
+	};
+}
+
+/** Called for each word in turn. */
+static void put_word(struct snapshot *snapshot, size_t i, uint64_t word)
+{
+	snapshot->lower[i] = (uint32_t)word;
+	if (word >> 32 == 0)
+		return;
+	snapshot->wide[i / SNAPSHOT_GROUP] |= 1ull << i % SNAPSHOT_GROUP;
+	snapshot->upper[snapshot->header.uppers++] = (uint32_t)(word >> 32);
+}
+
+static void write_snapshot(const struct snapshot *snapshot, const char *path)
+{
+	const struct snapshot_header *header = &snapshot->header;
+	const struct {
+		const void *items;
+		size_t size, count;
+	} parts[] = {
+		{header, sizeof *header, 1},
+		{snapshot->addresses, sizeof(uint64_t), header->groups},
+		{snapshot->wide, sizeof(uint64_t), header->groups},
+		{snapshot->lower, sizeof(uint32_t), (size_t)header->groups * SNAPSHOT_GROUP},
+		{snapshot->upper, sizeof(uint32_t), header->uppers},
+		{snapshot->program, sizeof(uint32_t), header->programs},
+	};
+	FILE *file = fopen(path, "wb");
+	int failed = file == NULL;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts && !failed; i++)
+		failed = fwrite(parts[i].items, parts[i].size, parts[i].count, file) != parts[i].count;
+	if (failed || fclose(file) != 0)
+		die("cannot write \"%s\"", path);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -74,46 +131,32 @@ int main(int argc, char **argv)
 	if (a.head.used != b.head.used || a.head.engine - a.head.arena != b.head.engine - b.head.arena)
 		die("the dumps are not of the same engine");
 
-	size_t count = (a.head.used / sizeof(uintptr_t) + WORDS_AT_ONCE - 1) / WORDS_AT_ONCE * WORDS_AT_ONCE;
-	uint64_t *bits = calloc(count / WORDS_AT_ONCE, sizeof *bits);
-	uint32_t *program = calloc(count, sizeof *program), program_count = 0;
+	size_t groups = (a.head.used / sizeof(uintptr_t) + SNAPSHOT_GROUP - 1) / SNAPSHOT_GROUP;
+	struct snapshot snapshot = new_snapshot(groups);
 	int unexplained = 0;
-	if (bits == NULL || program == NULL)
-		die("out of memory");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < groups * SNAPSHOT_GROUP; i++) {
 		uintptr_t first = a.words[i], second = b.words[i];
-		if (differs_above_only(first, second)) {
-			if (first != second)
-				a.words[i] = (uint32_t)first;
-			continue;
-		}
-		if (is_within(first, a.head.arena, a.head.arena + a.head.used)) {
-			bits[i / WORDS_AT_ONCE] |= 1ull << i % WORDS_AT_ONCE;
-			a.words[i] = first - a.head.arena;
+		if (first == second) {
+			put_word(&snapshot, i, first);
+		} else if (differs_above_only(first, second)) {
+			put_word(&snapshot, i, (uint32_t)first);
+		} else if (is_within(first, a.head.arena, a.head.arena + a.head.used)) {
+			put_word(&snapshot, i, first - a.head.arena);
+			snapshot.addresses[i / SNAPSHOT_GROUP] |= 1ull << i % SNAPSHOT_GROUP;
 		} else if (is_within(first, a.head.program, a.head.program_end)) {
 			if (first - a.head.program != second - b.head.program)
 				die("word %zu is a different address of the program in each dump", i);
-			program[program_count++] = (uint32_t)(i * sizeof(uintptr_t));
-			a.words[i] = first - a.head.program;
-		} else if (looks_like_address(first)) {
-			unexplained++;
+			put_word(&snapshot, i, first - a.head.program);
+			snapshot.program[snapshot.header.programs++] = (uint32_t)i;
+		} else {
+			put_word(&snapshot, i, first);
+			unexplained += looks_like_address(first);
 		}
 	}
 	if (unexplained > STACK_WORDS)
 		die("%d words look like addresses, but neither of the arena nor of the program", unexplained);
-
-	struct snapshot_header header = {
-		.magic = SNAPSHOT_MAGIC,
-		.image_size = (uint32_t)(count * sizeof(uintptr_t)),
-		.populated = (uint32_t)a.head.populated,
-		.engine = (uint32_t)(a.head.engine - a.head.arena),
-		.program_pointers = program_count,
-	};
-	FILE *output = fopen(argv[1], "wb");
-	if (output == NULL || fwrite(&header, sizeof header, 1, output) != 1 ||
-		fwrite(a.words, sizeof(uintptr_t), count, output) != count ||
-		fwrite(bits, sizeof *bits, count / WORDS_AT_ONCE, output) != count / WORDS_AT_ONCE ||
-		fwrite(program, sizeof *program, program_count, output) != program_count || fclose(output) != 0)
-		die("cannot write \"%s\"", argv[1]);
+	snapshot.header.populated = (uint32_t)a.head.populated;
+	snapshot.header.engine = (uint32_t)(a.head.engine - a.head.arena);
+	write_snapshot(&snapshot, argv[1]);
 	return 0;
 }

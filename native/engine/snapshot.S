@@ -5,5 +5,5 @@
 	.global edgerun_snapshot
 edgerun_snapshot:
 	.space SNAPSHOT_BYTES
-	.quad 0, 0, 0 // no magic, where there is no snapshot
+	.quad 0 // no magic, where there is no snapshot
 	.section .note.GNU-stack, "", %progbits

@@ -16,8 +16,6 @@ extern const uint8_t edgerun_snapshot[];
 /** Where the program is loaded, and where it ends: the linker's symbols. */
 extern const uint8_t __ehdr_start[], _end[];
 
-#define WORDS_PER_BYTE 8
-
 static const struct snapshot_header *header(void)
 {
 	return (const struct snapshot_header *)edgerun_snapshot;
@@ -28,26 +26,24 @@ int snapshot_exists(void)
 	return memcmp(header()->magic, SNAPSHOT_MAGIC, sizeof header()->magic) == 0;
 }
 
-/** Adds the arena's address to each word that has its bit set. */
-static void relocate_within(uint8_t *arena, const uint8_t *bits)
+/** Fills the arena with the image, a group of words after the other. Returns what comes after it in the snapshot. */
+static const uint32_t *copy_image(uintptr_t *arena)
 {
-	uintptr_t *words = (uintptr_t *)arena;
-	size_t count = header()->image_size / sizeof *words / 64;
-	for (size_t i = 0; i < count; i++, words += 64) {
-		uint64_t set;
-		memcpy(&set, bits + i * sizeof set, sizeof set);
-		for (; set != 0; set &= set - 1)
+	const uint32_t groups = header()->groups;
+	const uint64_t *addresses = (const uint64_t *)(header() + 1);
+	const uint64_t *wide = addresses + groups;
+	const uint32_t *lower = (const uint32_t *)(wide + groups);
+	const uint32_t *upper = lower + (size_t)SNAPSHOT_GROUP * groups;
+	uintptr_t *words = arena;
+	for (uint32_t group = 0; group < groups; group++, words += SNAPSHOT_GROUP, lower += SNAPSHOT_GROUP) {
+		for (int i = 0; i < SNAPSHOT_GROUP; i++)
+			words[i] = lower[i];
+		for (uint64_t set = addresses[group]; set != 0; set &= set - 1)
 			words[__builtin_ctzll(set)] += (uintptr_t)arena;
+		for (uint64_t set = wide[group]; set != 0; set &= set - 1)
+			words[__builtin_ctzll(set)] |= (uintptr_t)((uint64_t)*upper++ << 32);
 	}
-}
-
-static void relocate_program_pointers(uint8_t *arena, const uint8_t *offsets)
-{
-	for (uint32_t i = 0; i < header()->program_pointers; i++) {
-		uint32_t offset;
-		memcpy(&offset, offsets + i * sizeof offset, sizeof offset);
-		*(uintptr_t *)(arena + offset) += (uintptr_t)__ehdr_start;
-	}
+	return upper;
 }
 
 struct engine *snapshot_restore(void)
@@ -55,11 +51,10 @@ struct engine *snapshot_restore(void)
 	uint8_t *arena = snapshot_exists() ? arena_map(header()->populated) : NULL;
 	if (arena == NULL)
 		return NULL;
-	const uint8_t *image = edgerun_snapshot + sizeof *header();
-	const uint8_t *bits = image + header()->image_size;
-	memcpy(arena, image, header()->image_size);
-	relocate_within(arena, bits);
-	relocate_program_pointers(arena, bits + header()->image_size / sizeof(uintptr_t) / WORDS_PER_BYTE);
+	uintptr_t *words = (uintptr_t *)arena;
+	const uint32_t *program = copy_image(words);
+	for (uint32_t i = 0; i < header()->programs; i++)
+		words[program[i]] += (uintptr_t)__ehdr_start;
 	struct engine *engine = (struct engine *)(arena + header()->engine);
 	JS_UpdateStackTop(engine->runtime);
 	return engine;

@@ -13,17 +13,24 @@
 #include "engine.h"
 
 /**
- * At the front of the section .snapshot. What follows: the image, a bit for each of its words, the offsets.
- * In the image, addresses within it count from its beginning, those of the program from the program's.
+ * At the front of the section .snapshot. What follows, all of it aligned to its own size:
+ *   u64 addresses[groups]   for each group of 64 words, which are addresses in the arena: they count from its beginning
+ *   u64 wide[groups]        which have an upper half; addresses have none here
+ *   u32 lower[64 * groups]
+ *   u32 upper[uppers]       of the wide ones, in their order
+ *   u32 program[programs]   the indexes of the words that are addresses of the program: they count from its beginning
  */
 struct snapshot_header {
 	char magic[8];
-	uint32_t image_size;       // a multiple of 8 words
-	uint32_t populated;        // of the arena
-	uint32_t engine;           // the offset of its struct engine
-	uint32_t program_pointers; // how many u32 offsets of words that are addresses of the program
+	uint32_t groups;
+	uint32_t uppers;
+	uint32_t programs;
+	uint32_t populated; // of the arena, in bytes
+	uint32_t engine;    // the offset of its struct engine
+	uint32_t reserved;
 };
-#define SNAPSHOT_MAGIC "ERSNAP1"
+#define SNAPSHOT_MAGIC "ERSNAP2"
+#define SNAPSHOT_GROUP 64
 
 /** What SNAPSHOT_DUMP writes: this, then `used` bytes of the arena. */
 struct snapshot_dump {

@@ -36,6 +36,36 @@ function make(words: (at: Addresses) => bigint[], a = first, b = second): { stde
   return status === 0 ? { stderr, snapshot: readFileSync(output) } : { stderr };
 }
 
+/** A snapshot as native/engine/snapshot.h lays it out. */
+function read(snapshot: Buffer | undefined): {
+  populated: number;
+  engine: number;
+  words: bigint[];
+  addresses: bigint[];
+  programs: number[];
+} {
+  assert.ok(snapshot);
+  assert.equal(snapshot.toString("latin1", 0, 8), "ERSNAP2\0");
+  const [groups, uppers, programs, populated, engine] = [8, 12, 16, 20, 24].map((at) => snapshot.readUInt32LE(at));
+  let at = 32;
+  const take = <T>(count: number, size: number, one: (at: number) => T): T[] => {
+    const start = at;
+    at += count * size;
+    return Array.from({ length: count }, (_, i) => one(start + i * size));
+  };
+  const addresses = take(groups!, 8, (at) => snapshot.readBigUInt64LE(at));
+  const wide = take(groups!, 8, (at) => snapshot.readBigUInt64LE(at));
+  const words = take(64 * groups!, 4, (at) => BigInt(snapshot.readUInt32LE(at)));
+  const upper = take(uppers!, 4, (at) => BigInt(snapshot.readUInt32LE(at)));
+  const indexes = take(programs!, 4, (at) => snapshot.readUInt32LE(at));
+  assert.equal(at, snapshot.length, "nothing comes behind");
+  for (const [i, word] of words.entries()) {
+    const isWide = ((wide[i >> 6]! >> BigInt(i & 63)) & 1n) === 1n;
+    if (isWide) words[i] = word | (upper.shift()! << 32n);
+  }
+  return { populated: populated!, engine: engine!, words, addresses, programs: indexes };
+}
+
 test("addresses become offsets, and each is listed; data stays", () => {
   const { snapshot, stderr } = make(({ arena, program }) => [
     42n,
@@ -43,29 +73,45 @@ test("addresses become offsets, and each is listed; data stays", () => {
     program + 0x10n,
     arena + 1n, // a tagged pointer
     0x7f00_1000_0008n, // the same in both: data, whatever it looks like
+    0xffff_ffff_ffff_ffffn,
   ]);
   assert.equal(stderr, "");
-  assert.ok(snapshot);
-  assert.equal(snapshot.toString("latin1", 0, 8), "ERSNAP1\0");
-  const [imageSize, populated, engineOffset, programPointers] = [8, 12, 16, 20].map((at) => snapshot.readUInt32LE(at));
-  assert.deepEqual([imageSize, populated, engineOffset, programPointers], [64 * 8, 0x20000, 16, 1]);
-  const image = Array.from({ length: 6 }, (_, i) => snapshot.readBigUInt64LE(24 + 8 * i));
-  assert.deepEqual(image, [42n, 24n, 0x10n, 1n, 0x7f00_1000_0008n, 0n]);
-  const bits = snapshot.readBigUInt64LE(24 + imageSize!);
-  assert.equal(bits, 0b1010n, "the words that are addresses in the arena");
-  assert.equal(snapshot.readUInt32LE(24 + imageSize! + 8), 16, "the word that is an address of the program");
-  assert.equal(snapshot.length, 24 + imageSize! + 8 + 4);
+  const { populated, engine: offset, words, addresses, programs } = read(snapshot);
+  assert.equal(populated, 0x20000);
+  assert.equal(offset, Number(engine));
+  assert.deepEqual(words.slice(0, 7), [42n, 24n, 0x10n, 1n, 0x7f00_1000_0008n, 0xffff_ffff_ffff_ffffn, 0n]);
+  assert.equal(words.length, 64);
+  assert.deepEqual(addresses, [0b1010n]);
+  assert.deepEqual(programs, [2]);
+});
+
+test("words of every group are found again", () => {
+  const { words, addresses, programs } = read(
+    make(({ arena, program }) =>
+      Array.from({ length: 150 }, (_, i) =>
+        i % 50 === 7 ? arena + BigInt(i) : i % 50 === 8 ? program : BigInt(i) << 31n,
+      ),
+    ).snapshot,
+  );
+  assert.equal(words.length, 192);
+  assert.deepEqual(
+    words.slice(0, 150),
+    Array.from({ length: 150 }, (_, i) => (i % 50 === 7 ? BigInt(i) : i % 50 === 8 ? 0n : BigInt(i) << 31n)),
+  );
+  assert.deepEqual(addresses, [(1n << 7n) | (1n << 57n), 1n << 43n, 0n]);
+  assert.deepEqual(programs, [8, 58, 108]);
 });
 
 test("what an int leaves in the upper half of its word is no address", () => {
-  const { snapshot } = make(({ arena }) => [((arena >> 32n) << 32n) | 7n]);
-  assert.equal(snapshot?.readBigUInt64LE(24), 7n);
-  assert.equal(snapshot?.readBigUInt64LE(24 + 64 * 8), 0n);
+  const { words, addresses } = read(make(({ arena }) => [((arena >> 32n) << 32n) | 7n]).snapshot);
+  assert.equal(words[0], 7n);
+  assert.deepEqual(addresses, [0n]);
 });
 
 test("hashes of addresses stay as they were in the first dump", () => {
-  const { snapshot } = make(({ arena }) => [(arena & 0xffff_ffffn) * 3n, 1n]);
-  assert.equal(snapshot?.readBigUInt64LE(24), (first.arena & 0xffff_ffffn) * 3n);
+  const { words, addresses } = read(make(({ arena }) => [(arena & 0xffff_ffffn) * 3n, 1n]).snapshot);
+  assert.equal(words[0], (first.arena & 0xffff_ffffn) * 3n);
+  assert.deepEqual(addresses, [0n]);
 });
 
 test("an address of something else is refused; the engine's two limits of the stack are not", () => {
