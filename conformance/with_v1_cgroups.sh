@@ -19,10 +19,11 @@ for directory in "$old"/*; do
 done
 umount -R "$old"
 rmdir "$old"
-# name, hierarchy (0: none, or v2), cgroups, enabled
-while read -r name hierarchy _ enabled; do
+# name, hierarchy, cgroups, enabled. A hierarchy lives on after its last mount while there are cgroups in it, so that it
+# has one says nothing: mounting joins it.
+while read -r name _ _ enabled; do
   case $name in "#"*) continue ;; esac
-  if [ "$hierarchy" = 0 ] && [ "$enabled" = 1 ] && [ ! -e "/sys/fs/cgroup/$name" ]; then
+  if [ "$enabled" = 1 ] && ! grep -Eq " - cgroup .*[ ,]$name(,|\$)" /proc/self/mountinfo && [ ! -e "/sys/fs/cgroup/$name" ]; then
     mkdir "/sys/fs/cgroup/$name"
     mount -t cgroup -o "$name" "$name" "/sys/fs/cgroup/$name" || rmdir "/sys/fs/cgroup/$name"
   fi
