@@ -56,10 +56,19 @@ static int looks_like_address(uintptr_t word)
 	return wide >> 40 != 0 && wide >> 48 == 0;
 }
 
-/** The engine leaves what was in the upper half of a word when it stores an int there. Addresses differ below, too. */
+/**
+ * The engine leaves what was in the upper half of a word when it stores an int there: half of an address, often.
+ * Addresses differ below, too.
+ */
 static int differs_above_only(uintptr_t first, uintptr_t second)
 {
 	return (uint32_t)first == (uint32_t)second;
+}
+
+/** So that neither half of one can pass for the same half of the other. */
+static int differ_throughout(uint64_t first, uint64_t second)
+{
+	return (uint32_t)first != (uint32_t)second && (sizeof(uintptr_t) < sizeof first || first >> 32 != second >> 32);
 }
 
 struct snapshot {
@@ -126,8 +135,8 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		die("usage: make_snapshot OUTPUT DUMP DUMP");
 	struct dump a = read_dump(argv[2]), b = read_dump(argv[3]);
-	if (differs_above_only(a.head.arena, b.head.arena) || differs_above_only(a.head.program, b.head.program))
-		die("both dumps have the same addresses (is address space randomisation off?)");
+	if (!differ_throughout(a.head.arena, b.head.arena) || !differ_throughout(a.head.program, b.head.program))
+		die("both dumps have nearly the same addresses (is address space randomisation off?)");
 	if (a.head.used != b.head.used || a.head.engine - a.head.arena != b.head.engine - b.head.arena)
 		die("the dumps are not of the same engine");
 

@@ -127,6 +127,8 @@ test("different addresses of the program in each dump are refused", () => {
 test("two dumps with the same addresses show nothing, and are refused", () => {
   assert.match(make(() => [1n], first, { ...second, arena: first.arena }).stderr, /the same addresses/);
   assert.match(make(() => [1n], first, { ...second, program: first.program }).stderr, /the same addresses/);
+  assert.match(make(() => [1n], first, { ...second, arena: first.arena + 0x1000n }).stderr, /the same addresses/);
+  assert.match(make(() => [1n], first, { ...second, arena: first.arena + (1n << 32n) }).stderr, /the same addresses/);
 });
 
 test("dumps of engines that differ in size are refused", () => {
