@@ -214,10 +214,14 @@ $(OUT)/test/probe/edgerun: $(wildcard test/native/probe/*.ts) $(call objects,eng
 	$(LINK_ENGINE) -DSNAPSHOT_BYTES=0 -o $@ $(@D)/bytecode.o $(ENGINE) $(LIBRARIES)
 
 RUN_TESTS := build/run_tests.mjs
-$(RUN_TESTS): scripts/run_tests.ts | node_modules
+$(RUN_TESTS): scripts/run_tests.ts scripts/node_tests.ts test/vm/suite.ts | node_modules
 	$(ESBUILD) $< --bundle --format=esm --platform=node --outfile=$@
 
-.PHONY: check test test-unit test-native test-integration test-engines
+# The virtual machine's disk: a minute, and then kept.
+build/vm/disk.ext4: test/vm/make_disk.sh
+	test/vm/make_disk.sh $(@D)
+
+.PHONY: check test test-unit test-native test-integration test-engines vm-test
 check: $(RUN_TESTS) $(GENERATED) ## types, lint, format, and the rules for device code
 	node $(RUN_TESTS) check
 
@@ -235,7 +239,10 @@ test-engines: all $(RUN_TESTS) ## containerd, Docker and podman with edgerun, wh
 
 test: deps ## everything that this machine can run; the last line is the sum
 	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS)
-	node $(RUN_TESTS) check unit native integration engines conformance
+	node $(RUN_TESTS) check unit native integration engines vm conformance
+
+vm-test: all $(RUN_TESTS) ## the integration tests in a virtual machine with systemd and cgroup v2, with both cgroup drivers (root)
+	node $(RUN_TESTS) vm_all
 
 # --- the rest
 .PHONY: deps demo bench conformance fuzz install clean help
@@ -287,7 +294,7 @@ install: edgerun build/completion/stamp ## DESTDIR= PREFIX=/usr
 	install -D -m 0644 build/completion/edgerun.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/edgerun.fish
 
 clean: ## everything but what was fetched
-	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name toolchain -exec rm -rf {} +
+	find build -mindepth 1 -maxdepth 1 ! -name quickjs ! -name toolchain ! -name vm -exec rm -rf {} +
 	rm -rf build/quickjs/*.o
 
 help: ## this list

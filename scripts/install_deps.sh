@@ -12,7 +12,9 @@ packages=(
   musl-tools linux-libc-dev libseccomp-dev libsodium-dev libmbedtls-dev
   # tests, demo and benchmark
   attr busybox-static conmon containerd crun debootstrap docker.io golang-github-containers-common hyperfine iproute2 iputils-ping
-  libcap2-bin nftables openssl podman procps python3-minimal runc skopeo strace uidmap util-linux zstd
+  libcap2-bin nftables openssl podman procps python3 runc skopeo strace uidmap util-linux zstd
+  # the virtual machine (test/vm)
+  e2fsprogs qemu-system-x86
 )
 node_minimum=20
 

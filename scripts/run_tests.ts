@@ -1,70 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs test suites, names every skip with its reason, and sums the results up:
-//   run_tests.mjs SUITE...        suites: check, unit, native, integration, engines, conformance
+//   run_tests.mjs SUITE...        suites: check, unit, native, integration, engines, conformance, vm (a part of vm_all), vm_all
 // $TESTS: only TypeScript test files whose name contains one of these, separated by commas.
 // The last line is `N passed, N failed, N skipped`; the exit code is 1 if anything failed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { runInVirtualMachine } from "../test/vm/suite.ts";
+import { bundleDirectory, bundleTests, type Counts, findTests, readTap, run } from "./node_tests.ts";
 
-type Counts = { passed: number; failed: number; skipped: number };
-
-/** Runs a program in the foreground. Returns its exit code; a signal or a failed start is 255. */
-function run(command: string, args: string[]): number {
-  return spawnSync(command, args, { stdio: "inherit" }).status ?? 255;
-}
-
-/** Test files below a directory, sorted; those that $TESTS asks for. */
-function findTests(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  const wanted = (process.env.TESTS ?? "").split(",");
-  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return names.filter((name) => name.endsWith(".test.ts") && wanted.some((part) => name.includes(part))).sort();
-}
-
-/** Counts in the summary of a TAP report, and its skips: each with its reason. */
-function readTap(path: string): { counts: Counts; skips: string[] } {
-  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-  const count = (name: string): number =>
-    Number(lines.findLast((line) => line.startsWith(`# ${name} `))?.slice(name.length + 3) ?? 0);
-  const skips = lines.filter((line) => line.includes(" # SKIP"));
-  return {
-    counts: { passed: count("pass"), failed: count("fail") + count("cancelled"), skipped: count("skipped") },
-    skips: skips.map((line) =>
-      line
-        .trim()
-        .replace(/^ok \d+ - /, "")
-        .replace(" # SKIP", ":"),
-    ),
-  };
-}
+const chosen = process.env.TESTS ?? "";
 
 /** Bundles and runs the TypeScript tests of a directory. Those that share the machine run one file at a time. */
 function runNodeTests(suite: string, alone: boolean): Counts {
-  const source = join("test", suite);
-  const output = join("build", "test", suite);
-  const names = findTests(source);
+  const names = findTests(join("test", suite), chosen);
   if (names.length === 0) return { passed: 0, failed: 0, skipped: 0 };
-  mkdirSync(output, { recursive: true });
-  const bundled = run("node_modules/.bin/esbuild", [
-    ...names.map((name) => join(source, name)),
-    ...["--bundle", "--platform=node", "--format=esm", "--packages=external", "--log-level=warning"],
-    ...[`--outdir=${output}`, `--outbase=${source}`, "--out-extension:.js=.mjs"],
-  ]);
-  if (bundled !== 0) return { passed: 0, failed: 1, skipped: 0 };
-  const report = join(output, "report.tap");
+  const files = bundleTests(suite, names);
+  if (files === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  const report = join(bundleDirectory(suite), "report.tap");
   const status = run(process.execPath, [
     "--test",
     ...(alone ? ["--test-concurrency=1"] : []),
     ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
     ...["--test-reporter=tap", `--test-reporter-destination=${report}`],
-    ...names.map((name) => join(output, name.replace(/\.ts$/, ".mjs"))),
+    ...files,
   ]);
+  return conclude(suite, report, status === 0);
+}
+
+/** Names the skips of a report and counts. A runner that failed without a failed test has crashed: a failure, too. */
+function conclude(suite: string, report: string, succeeded: boolean): Counts {
   const { counts, skips } = readTap(report);
-  for (const skip of skips) console.log(`skipped: ${suite}: ${skip}`);
-  // A runner that failed without a failed test has crashed: that is a failure too.
-  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  for (const skip of new Set(skips)) console.log(`skipped: ${suite}: ${skip}`);
+  if (!succeeded && counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+/** Integration tests in a virtual machine with systemd and cgroup v2. */
+function runVirtualMachine(suite: string, tests: string, timeoutSeconds: number): Counts {
+  const outcome = runInVirtualMachine(findTests("test/integration", tests), timeoutSeconds);
+  if (outcome.skip !== undefined) {
+    console.log(`skipped: ${suite}: ${outcome.skip}`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  return conclude(suite, outcome.report, outcome.succeeded);
 }
 
 /** Runs the C tests: programs whose last line is `N passed, N failed, N skipped`. */
@@ -118,6 +97,9 @@ const suites: Record<string, () => Counts> = {
   integration: () => runNodeTests("integration", true),
   engines: () => runNodeTests("engines", true),
   conformance: runConformance,
+  // What a host with systemd and cgroup v2 changes most; everything takes too long for each time.
+  vm: () => runVirtualMachine("vm", "lifecycle,cgroup_v2,exec", 400),
+  vm_all: () => runVirtualMachine("vm", chosen, 3600),
 };
 
 function add(a: Counts, b: Counts): Counts {

@@ -30,11 +30,23 @@ export function writeLimits(
   } catch (error) {
     try {
       const restores = done.reverse().filter(({ restore }) => restore !== undefined);
-      writeInRounds(restores, ({ path, restore }) => host.writeFile(path, restore!));
+      writeInRounds(restores, ({ path, restore }) => putBack(host, path, restore!));
     } catch (restoreError) {
       onRestoreFailure(restoreError);
     }
     throw error;
+  }
+}
+
+function putBack(host: Host, path: string, text: string): void {
+  try {
+    host.writeFile(path, text);
+  } catch (error) {
+    // A cpuset with processes can't be emptied again (Linux 6.1, for one): what its parent has is what it had.
+    if (!(error instanceof EdgerunError) || error.errno !== "ENOSPC" || text.trim() !== "") throw error;
+    const slash = path.lastIndexOf("/");
+    const parent = path.slice(0, path.lastIndexOf("/", slash - 1));
+    host.writeFile(path, host.readFile(`${parent}${path.slice(slash)}.effective`, maxFileBytes));
   }
 }
 

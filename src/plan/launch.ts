@@ -10,7 +10,7 @@ import {
   planCgroups,
   planWithoutCgroups,
 } from "./cgroups.ts";
-import { CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
+import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE } from "./constants.ts";
 import { planDevices } from "./devices.ts";
 import { planHostHooks, planInnerHooks } from "./hooks.ts";
 import { planNewKeyring } from "./keyring.ts";
@@ -206,10 +206,11 @@ function planRoot(spec: Spec, rootfs: string, ownMounts: boolean, options: Launc
 
 /**
  * Into the cgroups, and what must come after that. A process in a joined mount namespace may not see the host's
- * cgroups: the host side moves it.
+ * cgroups, and one in a joined cgroup namespace may not move out of that: the host side moves it.
  */
 function planCgroupEntry(namespaces: Namespaces, directories: readonly CgroupDirectory[]): Operation[] {
-  const joins = (namespaces.joined & CLONE_NEWNS) !== 0 ? [] : planCgroupJoins(directories.map(({ path }) => path));
+  const movesItself = (namespaces.joined & (CLONE_NEWNS | CLONE_NEWCGROUP)) === 0;
+  const joins = movesItself ? planCgroupJoins(directories.map(({ path }) => path)) : [];
   return [{ op: "wait_cgroups" }, ...joins, ...planLateEntry(namespaces)];
 }
 

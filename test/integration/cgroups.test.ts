@@ -180,7 +180,7 @@ test("the container's process is in its cgroup, in every v1 hierarchy", () => {
   }
 });
 
-test("without cgroupsPath the cgroup is named after the container", () => {
+test("without cgroupsPath the cgroup is named after the container", needs("pids"), () => {
   const c = ws.created((config) => {
     delete config.linux.cgroupsPath;
   });

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from "node:fs";
 import { before, test } from "node:test";
+import { isVersion1 } from "./support/cgroup.ts";
 import { statusFields } from "./support/inside.ts";
 import { waitFor } from "./support/process.ts";
 import { expected, lacking } from "./support/runtime.ts";
@@ -263,7 +264,7 @@ test("exec --cgroup joins a cgroup below the container's, in the hierarchies tha
 
 for (const [flags, message] of [
   [["--cgroup", "nothing"], /no such file or directory/],
-  [["--cgroup", "pids:nothing"], /no such file or directory/],
+  [["--cgroup", "pids:nothing"], isVersion1("pids") ? /no such file or directory/ : /unknown controller pids/],
   [["--cgroup", "../x"], /\.\.\/x is not a sub cgroup path/],
   [["--cgroup", "a:b:c"], /invalid --cgroup argument: a:b:c/],
   [["--cgroup", "x", "--cgroup", "y"], /invalid --cgroup argument: x \(missing <controller>: prefix\)/],

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isVersion1, readCgroupFile } from "./support/cgroup.ts";
 import { type Change, type Config, dropNamespace, setCapabilities, setNamespace } from "./support/config.ts";
 import type { Container } from "./support/container.ts";
 import { EnrolledHost, leastGrants, makeManifest } from "./support/enrolled.ts";
@@ -51,19 +52,14 @@ testBoth("capabilities: without a grant there is none", async (host) => {
 
 // --- memory, cpu, pids
 
-/** A limit as the kernel has it for the container, by controller and file of cgroup v1, or by file of v2. */
-function readLimit(c: Container, controller: string, file: string, unifiedFile: string): string {
-  const v1 = join("/sys/fs/cgroup", controller, c.id, file);
-  return readFileSync(existsSync(v1) ? v1 : join("/sys/fs/cgroup", c.id, unifiedFile), "utf8").trim();
-}
-const memoryLimit = (c: Container) => readLimit(c, "memory", "memory.limit_in_bytes", "memory.max");
-const pidsLimit = (c: Container) => readLimit(c, "pids", "pids.max", "pids.max");
-const isV1 = (controller: string) => existsSync(`/sys/fs/cgroup/${controller}/cgroup.clone_children`);
+const memoryLimit = (c: Container) => readCgroupFile(c, "memory", { v1: "memory.limit_in_bytes", v2: "memory.max" });
+const pidsLimit = (c: Container) => readCgroupFile(c, "pids", { v1: "pids.max", v2: "pids.max" });
 /** Per cent of one CPU. */
 function cpuPercent(c: Container): number {
-  const [quota, period] = isV1("cpu")
-    ? [readLimit(c, "cpu", "cpu.cfs_quota_us", ""), readLimit(c, "cpu", "cpu.cfs_period_us", "")]
-    : readLimit(c, "", "", "cpu.max").split(" ");
+  const read = (v1: string) => readCgroupFile(c, "cpu", { v1, v2: "cpu.max" });
+  const [quota, period] = isVersion1("cpu")
+    ? [read("cpu.cfs_quota_us"), read("cpu.cfs_period_us")]
+    : read("").split(" ");
   return (100 * Number(quota)) / Number(period);
 }
 const ask =
@@ -130,7 +126,7 @@ testBoth("cpu: only CPUs that are granted", async (host) => {
   const grants = { cpu: { quotaPercent: 50, cpus: "0" } };
   for (const wanted of [{}, { cpu: { cpus: "0-1" } }]) {
     const c = await owned.created(host, grants, ask(wanted));
-    assert.equal(readLimit(c, "cpuset", "cpuset.cpus", "cpuset.cpus"), "0");
+    assert.equal(readCgroupFile(c, "cpuset", { v1: "cpuset.cpus", v2: "cpuset.cpus" }), "0");
     c.dispose();
   }
   const denied = "cpu cpus (asked: 1; granted: 0; rule: grants.cpu.cpus)";

@@ -200,7 +200,7 @@ for (const own of [false, true]) {
     lacking(peers),
     () => {
       // A name that the workspace removes, should it be made after all.
-      const script = `for d in /sys/fs/cgroup/*/; do mkdir $d/${ws.tag}-probe 2>/dev/null && exit 0; done; exit 1`;
+      const script = `for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/${ws.tag}-probe 2>/dev/null && exit 0; done; exit 1`;
       const result = ws.runScript(script, (config) => {
         if (own) setNamespace(config, "cgroup");
       });

@@ -247,6 +247,13 @@ test("refused: systemd's cgroups, a private root without pivot_root, a read-only
   assert.throws(() => launch(bare), /root\.readonly/);
 });
 
+test("in a joined cgroup namespace the host side moves the process: the kernel lets nobody out of it", () => {
+  const withCgroup = (namespace: object) =>
+    pick(launch(smallSpec({ linux: { namespaces: [{ type: "mount" }, namespace] } })), "join_cgroup").length;
+  assert.equal(withCgroup({ type: "cgroup", path: "/proc/7/ns/cgroup" }), 0);
+  assert.ok(withCgroup({ type: "cgroup" }) > 0);
+});
+
 test("exec joins what the container does not share, through the host's procfs", () => {
   const spec = smallSpec({
     linux: { namespaces: [{ type: "mount" }, { type: "pid" }, { type: "network", path: "/x" }] },

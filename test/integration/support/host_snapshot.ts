@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { sleep } from "./process.ts";
+import { patience, sleep } from "./process.ts";
 
 /** Everything that outlives a container if a runtime forgets it. Each list is of unique names. */
 export type HostSnapshot = {
@@ -87,7 +87,7 @@ function listGone(before: HostSnapshot, after: HostSnapshot): string[] {
  * still taking down gets `settleMs` to vanish.
  */
 export function assertHostUnchanged(before: HostSnapshot, tag: string, stateRoot: string, settleMs = 4_000): void {
-  const deadline = Date.now() + settleMs;
+  const deadline = Date.now() + settleMs * patience;
   for (;;) {
     const after = snapshotHost(tag, stateRoot);
     const differences = [...listNew(before, after), ...listGone(before, after)];

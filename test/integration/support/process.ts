@@ -21,6 +21,8 @@ export type Options = {
   fds?: readonly number[];
 };
 
+/** $EDGERUN_TEST_PATIENCE: how many times as long as here everything may take, on an emulated machine for example. */
+export const patience = Number(process.env.EDGERUN_TEST_PATIENCE ?? 1);
 let fileCount = 0;
 
 function openScratchFile(): number {
@@ -51,7 +53,7 @@ export function execute(command: string, args: readonly string[], options: Optio
     const child = spawnSync(file, [...argv], {
       stdio: [options.input === undefined ? "ignore" : "pipe", out, err, ...(options.fds ?? [])],
       ...(options.input === undefined ? {} : { input: options.input }),
-      timeout: options.timeoutMs ?? 20_000,
+      timeout: (options.timeoutMs ?? 20_000) * patience,
       killSignal: "SIGKILL",
       env: options.env ?? process.env,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -100,7 +102,7 @@ export function launch(command: string, args: readonly string[], options: Option
       const timer = setTimeout(() => {
         late = true;
         child.kill("SIGKILL");
-      }, timeoutMs);
+      }, timeoutMs * patience);
       try {
         const [status, signal] = await exited;
         if (late) throw new Error(`${command} ${args.join(" ")}: still running after ${timeoutMs} ms`);
@@ -123,7 +125,7 @@ export function sleep(ms: number): void {
 
 /** Polls until the condition yields something other than false, null or undefined; throws after `timeoutMs`. */
 export function waitFor<T>(what: string, condition: () => T | false | null | undefined, timeoutMs = 5_000): T {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + timeoutMs * patience;
   for (;;) {
     const value = condition();
     if (value !== false && value !== null && value !== undefined) return value;
@@ -134,7 +136,7 @@ export function waitFor<T>(what: string, condition: () => T | false | null | und
 
 /** As waitFor, but lets events of this process run in between. */
 export async function eventually(what: string, condition: () => boolean, timeoutMs = 5_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + timeoutMs * patience;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
