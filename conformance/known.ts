@@ -17,6 +17,10 @@ export const knownOutcomes: { readonly [program: string]: Known } = {
   linux_cgroups_relative_blkio: { reason: "sets blkio.leaf_weight, which Linux 5.0 removed" },
   linux_cgroups_relative_memory: { reason: "sets memory.kmem.limit_in_bytes, which Linux 5.16 removed" },
   linux_cgroups_relative_pids: { reason: "compares the addresses of two numbers for the numbers" },
+  linux_mount_label: { reason: "wants a label started without SELinux, where the specification has an error" },
+  linux_process_apparmor_profile: {
+    reason: "wants a profile started without AppArmor, where the specification has an error",
+  },
   misc_props: { reason: "starts a program that it did not put into the bundle" },
   pidfile: { reason: "kills `true`, which has ended long before", racy: true },
   process_capabilities: { reason: "wants every capability that the kernel knows, also those that its caller lacks" },

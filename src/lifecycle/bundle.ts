@@ -9,7 +9,7 @@ import type { LaunchPlan } from "../plan/plan.ts";
 import type { ServiceOptions } from "../plan/service.ts";
 import type { Spec } from "../spec/config.ts";
 import { decodeSpec } from "../spec/decode.ts";
-import type { Authorization, Context, CreateOptions, Log } from "./options.ts";
+import type { Authorization, Context, CreateOptions } from "./options.ts";
 import { chooseCgroupManager } from "./rootless_cgroups.ts";
 
 const maxConfigBytes = 16 << 20;
@@ -53,13 +53,13 @@ export function readBundle(context: Context, options: ReadOptions, reportOnly = 
  */
 export function planBundle(
   context: Context,
-  { bundle, rootfs, spec, authorization }: Bundle,
+  { bundle, rootfs, spec }: Bundle,
   options: StartOptions,
   privileged = context.request.uid === 0,
 ): LaunchPlan {
   const { host, log } = context;
   const facts = readHostFacts(host);
-  checkLabels(log, listUnenforcedLabels(spec.process, spec.linux ?? {}, facts), authorization.grants !== null);
+  refuseUnenforced(listUnenforcedLabels(spec.process, spec.linux ?? {}, facts));
   const plan = planLaunch({
     spec,
     id: options.id,
@@ -81,15 +81,14 @@ export function planBundle(
 }
 
 /**
- * A label that nothing enforces: refused under a manifest. A container without one starts and it is said, so that a
- * bundle made on one host runs on others (as with crun; runc refuses).
+ * A container without its label would be a weaker one, so it is not started ("If the runtime cannot apply a property as
+ * specified in the configuration, it MUST generate an error": runtime-spec, "Create").
+ * @param unenforced listUnenforcedLabels()
  * @throws EdgerunError UNSUPPORTED
  */
-export function checkLabels(log: Log, unenforced: readonly string[], enforced: boolean): void {
-  for (const line of unenforced) {
-    if (enforced) throw new EdgerunError("UNSUPPORTED", line);
-    log.warn(`${line}; started without`);
-  }
+export function refuseUnenforced(unenforced: readonly string[]): void {
+  const [first] = unenforced;
+  if (first !== undefined) throw new EdgerunError("UNSUPPORTED", first);
 }
 
 function resolve(host: Host, path: string, what: string): string {

@@ -12,7 +12,7 @@ import { readEffectiveConfig } from "../state/effective_config.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, unlockDirectory } from "../state/store.ts";
-import { checkLabels } from "./bundle.ts";
+import { refuseUnenforced } from "./bundle.ts";
 import { forksBeforeGo, handTerminalOver, prepareProcess, sendPidfd, writePidFile } from "./create.ts";
 import { findExecCgroups } from "./exec_cgroups.ts";
 import { hookState } from "./hooks.ts";
@@ -55,7 +55,7 @@ function launchProcess(context: Context, options: ExecOptions): { init: InitProc
     const process = grants === null ? asked : context.lifecycle.limitProcess(asked, grants);
     checkTerminal(process, options);
     const facts = readHostFacts(host);
-    checkLabels(log, listUnenforcedLabels(process, {}, facts), grants !== null);
+    refuseUnenforced(listUnenforcedLabels(process, {}, facts));
     const plan = planExec({
       spec,
       process,
