@@ -95,6 +95,7 @@ DEFINES = --define:EDGERUN_VERSION='"$(VERSION)"' --define:EDGERUN_LIBSECCOMP='"
 # One module per part of the program (src/lifecycle/parts.ts); what parts share is in chunks, which they import.
 PARTS := src/entry_device.ts \
   authority=src/lifecycle/authority.ts \
+  checkpoint=src/checkpoint/part.ts \
   commands=src/cli/rare_commands.ts \
   launch=src/lifecycle/launch_part.ts \
   manifests=src/lifecycle/manifests.ts \
@@ -231,14 +232,19 @@ test-unit: addon $(RUN_TESTS) ## TypeScript without the machine
 test-native: $(NATIVE_TESTS) edgerun build/node/edgerun.node $(RUN_TESTS) ## C, under the sanitizers, and both bindings
 	node $(RUN_TESTS) native
 
-test-integration: all $(RUN_TESTS) ## containers on this machine (root)
+# Newer than the one of Debian 12 and 13, which fail on new kernels.
+TEST_CRIU := build/trees/criu/.packages
+$(TEST_CRIU):
+	scripts/fetch_debian_tree.sh testing $(@D) criu
+
+test-integration: all $(RUN_TESTS) $(TEST_CRIU) ## containers on this machine (root)
 	node $(RUN_TESTS) integration
 
 test-engines: all $(RUN_TESTS) ## containerd, Docker and podman with edgerun, where they are installed (root)
 	node $(RUN_TESTS) engines
 
 test: deps ## everything that this machine can run; the last line is the sum
-	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS)
+	$(MAKE) --no-print-directory all $(RUN_TESTS) $(NATIVE_TESTS) $(TEST_CRIU)
 	node $(RUN_TESTS) check unit native integration engines vm conformance
 
 vm-test: all $(RUN_TESTS) ## the integration tests in a virtual machine with systemd and cgroup v2, with both cgroup drivers (root)

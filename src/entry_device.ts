@@ -20,6 +20,7 @@ function loadParts(loadModule: LoadModule): Parts {
     network: () => loadModule("network") as ReturnType<Parts["network"]>,
     special: () => loadModule("special") as ReturnType<Parts["special"]>,
     manifests: () => loadModule("manifests") as ReturnType<Parts["manifests"]>,
+    checkpoint: () => loadModule("checkpoint") as ReturnType<Parts["checkpoint"]>,
     report: () => loadModule("report") as ReturnType<Parts["report"]>,
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Node entry, bundled into build/node/edgerun.mjs: the same program, and its host functions from the N-API addon.
 import { createRequire } from "node:module";
+import * as checkpoint from "./checkpoint/part.ts";
 import * as commands from "./cli/rare_commands.ts";
 import { makeHostError } from "./host/error.ts";
 import type { Host } from "./host/functions.ts";
@@ -38,6 +39,7 @@ export const program: Program = {
     network: () => network,
     special: () => special,
     manifests: () => manifests,
+    checkpoint: () => checkpoint,
     report: () => report,
   }),
   commands: () => commands,

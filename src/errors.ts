@@ -15,6 +15,7 @@
  * - HOST: a system call failed (errno kept)
  * - INIT: a step of the launch plan failed inside the container (errno kept)
  * - HOOK: a hook failed or timed out
+ * - CRIU: criu(8) could not checkpoint or restore; the message quotes its log
  */
 export type ErrorCode =
   | "USAGE"
@@ -29,7 +30,8 @@ export type ErrorCode =
   | "DENIED"
   | "HOST"
   | "INIT"
-  | "HOOK";
+  | "HOOK"
+  | "CRIU";
 
 /** Every expected failure. `message` is one line, lower case, object quoted, innermost cause last. */
 export class EdgerunError extends Error {

@@ -44,6 +44,16 @@ int er_file_info(const union er_arg *args, struct er_result *result, struct er_e
 	return 0;
 }
 
+int er_change_group(const union er_arg *args, struct er_result *result, struct er_error *error)
+{
+	(void)result;
+	const char *path = args[0].bytes.data;
+	er_auto_close int fd = ER_RETRY(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	if (fd < 0 || fchown(fd, (uid_t)-1, (gid_t)args[1].number) < 0 || fchmod(fd, (mode_t)args[2].number) < 0)
+		return er_fail(error, errno, "change group of \"%s\"", path);
+	return 0;
+}
+
 int er_real_path(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	result->owned = realpath(args[0].bytes.data, NULL);

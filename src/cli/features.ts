@@ -46,6 +46,8 @@ export function describeFeatures(build: BuildInfo, { enrolled, supportsSeccompFl
       netDevices: { enabled: true },
     },
     annotations: annotations(build, enrolled),
+    // Names a file that criu takes orders from.
+    potentiallyUnsafeConfigAnnotations: ["org.criu.config"],
   };
 }
 
@@ -53,6 +55,8 @@ function annotations(build: BuildInfo, enrolled: boolean): { [name: string]: str
   const values: { [name: string]: string } = {
     "dev.edgerun.version": build.version,
     "dev.edgerun.enrolled": String(enrolled),
+    // What callers of runc look for. Whether criu is installed shows when it is needed.
+    "org.opencontainers.runc.checkpoint.enabled": "true",
   };
   if (build.commit !== undefined) values["dev.edgerun.commit"] = build.commit;
   if (build.libseccomp !== undefined) values["io.github.seccomp.libseccomp.version"] = build.libseccomp;

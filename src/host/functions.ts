@@ -58,6 +58,11 @@ export const hostFunctions = {
   makeDirectories: { args: ["path:str", "mode:int"], result: "void", doc: "mkdir -p." },
   removeDirectory: { args: ["path:str"], result: "void", doc: "rmdir(2)." },
   removeFile: { args: ["path:str"], result: "void", doc: "unlink(2)." },
+  changeGroup: {
+    args: ["path:str", "gid:int", "mode:int"],
+    result: "void",
+    doc: "chown(2) of the group and chmod(2), of a directory that is no link.",
+  },
   openDirectory: { args: ["path:str"], result: "int", doc: "A descriptor (O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC)." },
   lock: {
     args: ["fd:int", "timeoutMs:int"],
@@ -193,6 +198,23 @@ export const hostFunctions = {
     args: ["namespace:str", "protocol:int", "messages:bytes", "labels:strs"],
     result: "bytes",
     doc: "Sends netlink messages (src/netlink) in the network namespace with that path ('': ours), and returns the kernel's answers. The first error in them fails it, with the label of its message: sequence number 1 is labels[0].",
+  },
+
+  // --- criu(8) (native/core/criu.c)
+  startCriu: {
+    args: ["path:str", "env:strs", "files:strs", "root:str", "rootTarget:str", "keepStdio:int"],
+    result: "ints",
+    doc: "Starts `criu swrk 3`: [pid, connection, pidfd]. Its descriptors 4 and up are the files, opened by itself to read, devices to write as well. With a root: in a mount namespace of its own, where that directory is mounted at rootTarget, too. Its stdio is ours with keepStdio, /dev/null otherwise.",
+  },
+  writeBytes: {
+    args: ["fd:int", "data:bytes"],
+    result: "void",
+    doc: "One write(2) of all of it; a packet, where the descriptor is a packet socket. EPIPE does not kill.",
+  },
+  receivePacket: {
+    args: ["fd:int", "timeoutMs:int"],
+    result: "bytes",
+    doc: "The next packet, after four bytes (little-endian): the descriptor that came with it, or -1. Empty at end of file. timeoutMs -1: none.",
   },
 
   // --- libraries

@@ -136,7 +136,7 @@ export function createContainer(
 }
 
 /** The id, and the right to the plan's cgroups. On failure nothing is left. */
-function claimContainer({ host, request, root }: Context, id: string, plan: LaunchPlan): StateDirectory {
+export function claimContainer({ host, request, root }: Context, id: string, plan: LaunchPlan): StateDirectory {
   const directory = claimDirectory(host, request, root, id);
   try {
     checkCgroupsAreFree(host, plan.cgroups);
@@ -193,7 +193,13 @@ function setUp(context: Context, options: CreateOptions, bundle: Bundle, plan: L
   if (network !== null) context.lifecycle.connectNetwork(context, directory, record, network);
 }
 
-function newRecord(context: Context, options: CreateOptions, bundle: Bundle, plan: LaunchPlan): ContainerRecord {
+/** The first record of a container: nothing runs in it yet. */
+export function newRecord(
+  context: Context,
+  options: Pick<CreateOptions, "id" | "noNewKeyring">,
+  bundle: Bundle,
+  plan: LaunchPlan,
+): ContainerRecord {
   const { host, request } = context;
   const [seconds = 0, nanoseconds = 0] = host.clock();
   const { spec, authorization } = bundle;

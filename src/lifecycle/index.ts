@@ -14,6 +14,8 @@ export function createLifecycle(parts: Parts): Lifecycle {
     run: (context, options) => parts.launch().run(context, options),
     exec: (context, options) => parts.launch().exec(context, options),
     plan: (context, options) => parts.report().plan(context, options),
+    checkpoint: (context, options) => parts.checkpoint().checkpoint(context, options, parts.launch()),
+    restore: (context, options) => parts.checkpoint().restore(context, options, parts.launch()),
     authorize: (context, asked, options) => authorize(parts, context, asked, options),
     reauthorize: (context, directory, record) => {
       if (record.manifestDigest !== "" || hasTrustStore(context)) {

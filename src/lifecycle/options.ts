@@ -101,6 +101,50 @@ export type DeleteOptions = { id: string; force: boolean };
 export type KillMatchingOptions = { pattern: string; signal: number; all: boolean };
 export type DeleteMatchingOptions = { pattern: string; force: boolean };
 
+/** What `checkpoint` and `restore` have in common; each is criu(8)'s option of that name, unless told. */
+export type CriuFlags = {
+  id: string;
+  /** The directory of the images. */
+  imagePath: string;
+  /** The directory of logs and work files; undefined: that of the images. */
+  workPath: string | undefined;
+  tcpEstablished: boolean;
+  extUnixSk: boolean;
+  shellJob: boolean;
+  fileLocks: boolean;
+  manageCgroupsMode: "default" | "soft" | "full" | "strict" | "ignore";
+  autoDedup: boolean;
+  lazyPages: boolean;
+  /** How connections are kept still meanwhile; undefined: CRIU's default. */
+  networkLock: "iptables" | "nftables" | "skip" | undefined;
+};
+
+export type CheckpointOptions = CriuFlags & {
+  /** Relative to imagePath: an earlier pre-dump, whose pages are not written again. */
+  parentPath: string | undefined;
+  leaveRunning: boolean;
+  tcpSkipInFlight: boolean;
+  linkRemap: boolean;
+  /** Told with one zero byte when the page server is ready; -1: nobody is. */
+  statusFd: number;
+  pageServer: { address: string; port: number } | undefined;
+  /** Memory only; the container goes on. */
+  preDump: boolean;
+};
+
+export type RestoreOptions = CriuFlags & {
+  bundle: string;
+  /** The capability manifest's file; undefined: looked up as the host's configuration says. */
+  manifest: string | undefined;
+  consoleSocket: string | undefined;
+  pidFile: string | undefined;
+  detach: boolean;
+  tcpClose: boolean;
+  /** TYPE:NAME; undefined: what the processes had. */
+  lsmProfile: string | undefined;
+  lsmMountContext: string | undefined;
+};
+
 export type OutputFormat = "table" | "json";
 
 export type ListOptions = { format: OutputFormat; quiet: boolean };
@@ -201,6 +245,8 @@ export interface Lifecycle {
   removeMounts(context: Context, options: MountsOptions): number;
   events(context: Context, options: EventsOptions): number;
   plan(context: Context, options: PlanOptions): number;
+  checkpoint(context: Context, options: CheckpointOptions): number;
+  restore(context: Context, options: RestoreOptions): number;
   /** Finds and verifies the manifest of a bundle, and applies it. */
   authorize(context: Context, asked: Spec, options: AuthorizeOptions): Authorization;
   /** Checks, before a created container starts, that its manifest is still valid. */

@@ -22,6 +22,8 @@ export type Parts = {
   special: () => typeof import("./special_part.ts");
   /** `manifest`. */
   manifests: () => typeof import("./manifests.ts");
+  /** `checkpoint` and `restore`. */
+  checkpoint: () => typeof import("../checkpoint/part.ts");
   /** `plan`. */
   report: () => typeof import("./plan.ts");
 };

@@ -19,7 +19,7 @@ export type ServiceOptions = {
 export const noService: ServiceOptions = { listenFds: 0, listenNames: "", notifyDirectory: "" };
 
 /** Where runc has it in a container. */
-const notifyTarget = "/run/notify";
+export const notifyTarget = "/run/notify";
 
 /** The spec with the environment, and the mount, that the container's process needs for it. */
 export function addService(spec: Spec, service: ServiceOptions, warnings: string[]): Spec {

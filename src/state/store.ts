@@ -159,6 +159,8 @@ export function removeDirectory(host: Host, directory: StateDirectory): void {
   for (const name of host.listDirectory(directory.path)) {
     const path = `${directory.path}/${name}`;
     if (name === "notify") removeNotifyDirectory(host, path);
+    // Empty: it is a mount point in the mount namespace of a restore alone (src/checkpoint).
+    else if (name === "root") host.removeDirectory(path);
     else host.removeFile(path);
   }
   host.removeDirectory(directory.path);
