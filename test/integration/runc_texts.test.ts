@@ -84,7 +84,11 @@ class Trio {
   }
 
   dispose(): void {
-    for (const [runtime, { id }] of this.bundles) call(runtime, ["delete", "--force", id]);
+    for (const [runtime, { id }] of this.bundles) {
+      call(runtime, ["delete", "--force", id]);
+      // runc leaves its directory in the cgroup v2 of a host with both versions, now and then.
+      if (runtime.name === "runc") ws.removeCgroup(id);
+    }
   }
 }
 
