@@ -273,7 +273,6 @@ for (const [what, values, peers] of [
 
 test("update changes limits of a running container", {
   ...needs("memory"),
-  ...lacking({ edgerun: "update is not in this version" }),
 }, () => {
   const c = ws.running(resources({ memory: { limit: 64 << 20 }, pids: { limit: 20 } }));
   const file = ws.newFile(JSON.stringify({ memory: { limit: 48 << 20 }, cpu: { shares: 256 } }));
@@ -285,7 +284,7 @@ test("update changes limits of a running container", {
 
 test("update reads the resources from stdin", {
   ...needs("pids"),
-  ...lacking({ crun: "opens /dev/stdin, which can't be a socket", edgerun: "update is not in this version" }),
+  ...lacking({ crun: "opens /dev/stdin, which can't be a socket" }),
 }, () => {
   const c = ws.running();
   const result = ws.runtime(["update", "--resources", "-", c.id], { input: JSON.stringify({ pids: { limit: 33 } }) });
@@ -295,7 +294,6 @@ test("update reads the resources from stdin", {
 
 test("update takes limits as flags, with size suffixes", {
   ...needs("memory"),
-  ...lacking({ edgerun: "update is not in this version" }),
 }, () => {
   const c = ws.running();
   c.succeed(
@@ -315,7 +313,7 @@ test("update takes limits as flags, with size suffixes", {
 
 test("events --stats prints one line with the container's figures", {
   ...needs("pids"),
-  ...lacking({ crun: "has no events", edgerun: "events is not in this version" }),
+  ...lacking({ crun: "has no events" }),
 }, () => {
   const c = ws.running(resources({ pids: { limit: 55 } }));
   const { stdout } = c.succeed("events", "--stats", c.id);
