@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { wrap } from "../errors.ts";
 import { type Bundle, planBundle, readBundle } from "../lifecycle/bundle.ts";
-import { createCgroups, joinCgroups, removeCgroups } from "../lifecycle/cgroups.ts";
+import { createCgroups, joinCgroups } from "../lifecycle/cgroups.ts";
 import { deleteAfterRun } from "../lifecycle/delete.ts";
-import { runPoststopHooks } from "../lifecycle/hooks.ts";
 import type { Context, RestoreOptions } from "../lifecycle/options.ts";
 import type { Parts } from "../lifecycle/parts.ts";
-import { killAndWait } from "../lifecycle/processes.ts";
 import { awaitReadiness, noNotifications, openNotifications } from "../lifecycle/service_manager.ts";
+import { listTeardown, runEach } from "../lifecycle/teardown.ts";
 import type { LaunchPlan } from "../plan/plan.ts";
 import { notifyTarget } from "../plan/service.ts";
-import { notifyDirectoryPath, removeDirectory, unlockDirectory, writeIntent } from "../state/store.ts";
+import { notifyDirectoryPath, unlockDirectory, writeIntent } from "../state/store.ts";
 import { carryOut, endCriu, startCriu } from "./criu.ts";
 import { type Description, readDescription } from "./description.ts";
 import { requireStillGranted } from "./granted.ts";
@@ -134,23 +133,11 @@ function runCriu(restoring: Restoring, directories: Directories): void {
   }
 }
 
-/** Takes everything back. Its own failures must not hide the first one. */
+/** Takes everything back. */
 function undoRestore({ context, directory, record, moved }: Restoring): void {
-  const { host, log } = context;
-  const steps = [
+  runEach(context, `undoing the restore of "${record.id}"`, [
     () => moved?.undo(),
-    () => killAndWait(host, record),
-    () => context.lifecycle.disconnectNetwork(context, record),
-    () => removeCgroups(host, record.cgroups),
-    () => runPoststopHooks(context, record),
-    () => removeDirectory(host, directory),
-    () => unlockDirectory(host, directory),
-  ];
-  for (const step of steps) {
-    try {
-      step();
-    } catch (error) {
-      log.warn(`while undoing the restore of "${record.id}": ${String(error)}`);
-    }
-  }
+    ...listTeardown(context, directory, record),
+    () => unlockDirectory(context.host, directory),
+  ]);
 }

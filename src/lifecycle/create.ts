@@ -21,8 +21,8 @@ import {
 } from "../state/store.ts";
 import { writeStoredManifest } from "../state/stored_manifest.ts";
 import { type Bundle, planBundle, readBundle } from "./bundle.ts";
-import { checkCgroupsAreFree, createCgroups, joinCgroups, removeCgroups } from "./cgroups.ts";
-import { hookState, runHooks, runPoststopHooks } from "./hooks.ts";
+import { checkCgroupsAreFree, createCgroups, joinCgroups } from "./cgroups.ts";
+import { hookState, runHooks } from "./hooks.ts";
 import { writeIdMaps } from "./id_maps.ts";
 import {
   abandonInit,
@@ -38,11 +38,10 @@ import {
 } from "./init.ts";
 import type { MovedInterfaces } from "./interfaces.ts";
 import type { Context, CreateOptions } from "./options.ts";
-import { killAndWait } from "./processes.ts";
-import { removeResctrlDirectories } from "./resctrl_directories.ts";
 import { sendListener } from "./seccomp_agent.ts";
 import { checkDescriptors, readServiceManager, type ServiceManager } from "./service_manager.ts";
 import { handSources } from "./sources.ts";
+import { listTeardown, runEach } from "./teardown.ts";
 
 /** A container that is set up and waits for its start. */
 export type Created = {
@@ -309,25 +308,13 @@ export function writePidFile(host: Host, path: string | undefined, pid: number):
   if (path !== undefined) host.replaceFile(path, String(pid), 0o644, 0);
 }
 
-/** Takes everything back that a failed creation did. Its own failures must not hide the first one. */
+/** Takes everything back that a failed creation did. */
 function undoCreate(context: Context, { directory, record, init, moved }: Created): void {
-  const { host, log } = context;
-  const steps = [
+  const { host } = context;
+  runEach(context, `undoing the creation of "${record.id}"`, [
     () => moved?.undo(),
     () => abandonInit(host, init),
-    () => killAndWait(host, record), // what hooks inside left running
-    () => context.lifecycle.disconnectNetwork(context, record),
-    () => removeCgroups(host, record.cgroups),
-    () => removeResctrlDirectories(host, record),
-    () => runPoststopHooks(context, record), // runtime-spec, "Lifecycle": also when a hook before the start has failed
-    () => removeDirectory(host, directory),
+    ...listTeardown(context, directory, record),
     () => unlockDirectory(host, directory),
-  ];
-  for (const step of steps) {
-    try {
-      step();
-    } catch (error) {
-      log.warn(`while undoing the creation of "${record.id}": ${String(error)}`);
-    }
-  }
+  ]);
 }

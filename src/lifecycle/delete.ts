@@ -4,10 +4,9 @@ import type { ContainerRecord } from "../state/record.ts";
 import { computeStatus } from "../state/status.ts";
 import { lockDirectory, readRecord, removeDirectory, type StateDirectory, unlockDirectory } from "../state/store.ts";
 import { removeCgroups } from "./cgroups.ts";
-import { runPoststopHooks } from "./hooks.ts";
 import type { Context, DeleteOptions } from "./options.ts";
-import { killAll, killAndWait, killAtOnce } from "./processes.ts";
-import { removeResctrlDirectories } from "./resctrl_directories.ts";
+import { killAll, killAtOnce } from "./processes.ts";
+import { listTeardown } from "./teardown.ts";
 
 /**
  * `delete`: a stopped container, or one that was never started. With force any container, from its record alone, and
@@ -75,18 +74,9 @@ function removeRemains(context: Context, directory: StateDirectory): void {
   removeDirectory(host, directory);
 }
 
-/**
- * Ends whatever runs in the container and removes everything of it: processes, cgroups, poststop hooks, and last of
- * all the state, so that a deletion that was killed can be repeated.
- */
+/** Ends whatever runs in the container and removes everything of it, up to the first step that fails. */
 export function destroy(context: Context, directory: StateDirectory, record: ContainerRecord): void {
-  const { host } = context;
-  killAndWait(host, record);
-  context.lifecycle.disconnectNetwork(context, record);
-  removeCgroups(host, record.cgroups);
-  removeResctrlDirectories(host, record);
-  runPoststopHooks(context, record);
-  removeDirectory(host, directory);
+  for (const step of listTeardown(context, directory, record)) step();
 }
 
 /**
