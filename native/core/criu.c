@@ -19,6 +19,7 @@
 
 #include "functions.h"
 #include "io.h"
+#include "process.h"
 
 /** The server's end of the connection, as told to it on its command line; the files follow it. */
 #define CONNECTION_FD 3
@@ -136,22 +137,6 @@ failed:
 	_exit(125);
 }
 
-/** As in launch.c: nothing of us is copied, and it works from a process with threads. */
-static pid_t clone_child(struct child *child, int *pidfd)
-{
-	static char stack[64 << 10] __attribute__((aligned(16)));
-	sigset_t all;
-	sigfillset(&all);
-	if (sigprocmask(SIG_SETMASK, &all, &child->signals) != 0)
-		return -1;
-	sigset_t inherited = child->signals;
-	pid_t pid = clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, pidfd);
-	int saved = errno;
-	sigprocmask(SIG_SETMASK, &inherited, NULL);
-	errno = saved;
-	return pid;
-}
-
 /** One packet, and the descriptor that came with it or -1. The size as recvmsg(2) says it. */
 static ssize_t receive(int fd, char *buffer, size_t size, int *passed_fd, int *flags)
 {
@@ -182,7 +167,7 @@ static int start(struct child *child, struct er_result *result, struct er_error 
 	er_auto_close int child_transfer_fd = pair[1];
 	child->transfer_fd = child_transfer_fd;
 	int pidfd = -1;
-	pid_t pid = clone_child(child, &pidfd);
+	pid_t pid = er_clone_vfork(run_child, child, 0, &child->signals, &pidfd);
 	if (pid < 0)
 		return er_fail(error, errno, "start \"%s\"", child->path);
 	char byte;

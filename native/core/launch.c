@@ -3,6 +3,7 @@
 #include "../wire/wire.h"
 #include "gen/plan.h"
 #include "host.h"
+#include "process.h"
 #include "unix_socket.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
-#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
@@ -119,25 +117,6 @@ failed:
 	_exit(125);
 }
 
-/**
- * Clones the process that becomes init. CLONE_VM|CLONE_VFORK: nothing of us is copied (a fork of a Node process costs
- * milliseconds), and it works from a process with threads.
- */
-static pid_t clone_child(struct child *child, int clone_flags, int *pidfd)
-{
-	static char stack[64 << 10] __attribute__((aligned(16)));
-	sigset_t all;
-	sigfillset(&all);
-	if (sigprocmask(SIG_SETMASK, &all, &child->signals) != 0)
-		return -1;
-	sigset_t inherited = child->signals;
-	pid_t pid = clone(run_child, stack + sizeof stack, clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, pidfd);
-	int saved = errno;
-	sigprocmask(SIG_SETMASK, &inherited, NULL);
-	errno = saved;
-	return pid;
-}
-
 int er_launch_init(const union er_arg *args, struct er_result *result, struct er_error *error)
 {
 	const struct er_bytes plan = args[0].bytes;
@@ -166,7 +145,7 @@ int er_launch_init(const union er_arg *args, struct er_result *result, struct er
 		.arguments = {(char[]){"edgerun-init"}, numbers[0], numbers[1], NULL},
 	};
 	int pidfd = -1;
-	pid_t pid = clone_child(&child, clone_flags, &pidfd);
+	pid_t pid = er_clone_vfork(run_child, &child, clone_flags, &child.signals, &pidfd);
 	if (pid < 0) {
 		const char *hint = errno == ENOSPC ? ": a limit in /proc/sys/user is reached"
 			: errno == EINVAL ? ": this kernel lacks one of them" : "";

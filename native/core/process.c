@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,10 @@
 #include "functions.h"
 #include "io.h"
 
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+
 #define MAX_STAT_BYTES 4096
 
 int er_pidfd_open(pid_t pid)
@@ -27,6 +32,21 @@ int er_pidfd_open(pid_t pid)
 int er_pidfd_send_signal(int pidfd, int signal)
 {
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+pid_t er_clone_vfork(int (*run)(void *data), void *data, int flags, sigset_t *signals, int *pidfd)
+{
+	static char stack[64 << 10] __attribute__((aligned(16)));
+	sigset_t all;
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, signals) != 0)
+		return -1;
+	sigset_t inherited = *signals;
+	pid_t pid = clone(run, stack + sizeof stack, flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, data, pidfd);
+	int saved = errno;
+	sigprocmask(SIG_SETMASK, &inherited, NULL);
+	errno = saved;
+	return pid;
 }
 
 int er_exit_code(int wait_status)

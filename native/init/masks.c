@@ -33,15 +33,24 @@ static int clone_null_device(void)
 	return fd;
 }
 
+/** What is to be covered, or -1 where it is absent: then there is nothing to hide. Never the root itself. */
+static int open_existing(const char *target)
+{
+	int fd = open_in_root(target, O_PATH, 0);
+	if (fd < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return -1;
+		fail(errno, "open \"%s\" below the root", target);
+	}
+	refuse_root(fd, target);
+	return fd;
+}
+
 void do_mask_path(const struct op_mask_path *op)
 {
-	int target_fd = open_in_root(op->target, O_PATH, 0);
-	if (target_fd < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return;
-		fail(errno, "open \"%s\" below the root", op->target);
-	}
-	refuse_root(target_fd, op->target);
+	int target_fd = open_existing(op->target);
+	if (target_fd < 0)
+		return;
 	struct stat info;
 	if (fstat(target_fd, &info) != 0)
 		fail(errno, "stat \"%s\"", op->target);
@@ -55,13 +64,9 @@ void do_mask_path(const struct op_mask_path *op)
 
 void do_readonly_path(const struct op_readonly_path *op)
 {
-	int target_fd = open_in_root(op->target, O_PATH, 0);
-	if (target_fd < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return;
-		fail(errno, "open \"%s\" below the root", op->target);
-	}
-	refuse_root(target_fd, op->target);
+	int target_fd = open_existing(op->target);
+	if (target_fd < 0)
+		return;
 	int tree_fd = sys_open_tree(target_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
 	if (tree_fd < 0)
 		fail(errno, "make \"%s\" read-only", op->target);
