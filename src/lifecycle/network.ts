@@ -30,12 +30,12 @@ import {
   linkNumber,
   linkPrefixLength,
 } from "../network/link.ts";
+import { burstBytes, isDelayed } from "../network/rate.ts";
 import type { NetworkRequest } from "../network/request.ts";
 import { planHostRules, planInsideRules, type RuleSet, writeRules } from "../network/rules.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { type StateDirectory, updateRecord } from "../state/store.ts";
 
-const defaultBurstBytes = 65_536;
 const claimAttempts = 20;
 
 /** A link's name that nobody has; for the record, before it is made. */
@@ -155,38 +155,48 @@ function requireForwarding(host: Host, { classes }: NetworkRequest): void {
   }
 }
 
-function configureHost(host: Host, link: Link, rate: Rate): void {
-  const index = requireIndex(host, "", link.name);
+/** What one end of the link is given before it is up. */
+type LinkEnd = {
+  /** Path of its network namespace; "" for ours. */
+  namespace: string;
+  name: string;
+  v4: readonly number[];
+  v6: readonly number[];
+  /** What it sends at most, where the manifest says so. */
+  bytesPerSecond: number | undefined;
+};
+
+/** Addresses, the queue for what it sends, and up. */
+function configureEnd(
+  host: Host,
+  end: LinkEnd,
+  rate: Rate,
+  addRoutes: (writer: NetlinkWriter, index: number) => void,
+): void {
+  const index = findLinkIndex(host, end.namespace, end.name);
+  if (index === undefined) throw new EdgerunError("HOST", `interface "${end.name}" is gone`, { errno: "ENODEV" });
   const writer = new NetlinkWriter();
-  addLinkAddresses(writer, index, link.host4, link.host6);
-  if (rate.receiveBytesPerSecond !== undefined && rate.excess !== "drop") {
-    addTokenBucket(writer, index, rate.receiveBytesPerSecond, rate.burstBytes ?? defaultBurstBytes);
+  addAddress(writer, index, new Uint8Array(end.v4), linkPrefixLength[4]);
+  addAddress(writer, index, new Uint8Array(end.v6), linkPrefixLength[6]);
+  if (end.bytesPerSecond !== undefined && isDelayed(rate)) {
+    addTokenBucket(writer, index, end.bytesPerSecond, burstBytes(rate));
   }
   setLinkUp(writer, index, true);
-  exchangeRoute(host, "", writer);
+  addRoutes(writer, index);
+  exchangeRoute(host, end.namespace, writer);
 }
 
-function configureInside(host: Host, inside: string, link: Link, rate: Rate): void {
-  const index = requireIndex(host, inside, insideName);
-  const writer = new NetlinkWriter();
-  addLinkAddresses(writer, index, link.inside4, link.inside6);
-  if (rate.transmitBytesPerSecond !== undefined && rate.excess !== "drop") {
-    addTokenBucket(writer, index, rate.transmitBytesPerSecond, rate.burstBytes ?? defaultBurstBytes);
-  }
-  setLinkUp(writer, index, true);
-  const common = { destination: new Uint8Array(), prefixLength: 0, interfaceIndex: index };
-  addRoute(writer, { ...common, family: AF_INET, gateway: new Uint8Array(link.host4) });
-  addRoute(writer, { ...common, family: AF_INET6, gateway: new Uint8Array(link.host6) });
-  exchangeRoute(host, inside, writer);
+function configureHost(host: Host, { name, host4: v4, host6: v6 }: Link, rate: Rate): void {
+  const end = { namespace: "", name, v4, v6, bytesPerSecond: rate.receiveBytesPerSecond };
+  configureEnd(host, end, rate, () => {});
 }
 
-function addLinkAddresses(writer: NetlinkWriter, index: number, v4: readonly number[], v6: readonly number[]): void {
-  addAddress(writer, index, new Uint8Array(v4), linkPrefixLength[4]);
-  addAddress(writer, index, new Uint8Array(v6), linkPrefixLength[6]);
-}
-
-function requireIndex(host: Host, namespace: string, name: string): number {
-  const index = findLinkIndex(host, namespace, name);
-  if (index === undefined) throw new EdgerunError("HOST", `interface "${name}" is gone`, { errno: "ENODEV" });
-  return index;
+function configureInside(host: Host, namespace: string, link: Link, rate: Rate): void {
+  const { inside4: v4, inside6: v6 } = link;
+  const end = { namespace, name: insideName, v4, v6, bytesPerSecond: rate.transmitBytesPerSecond };
+  configureEnd(host, end, rate, (writer, index) => {
+    const common = { destination: new Uint8Array(), prefixLength: 0, interfaceIndex: index };
+    addRoute(writer, { ...common, family: AF_INET, gateway: new Uint8Array(link.host4) });
+    addRoute(writer, { ...common, family: AF_INET6, gateway: new Uint8Array(link.host6) });
+  });
 }

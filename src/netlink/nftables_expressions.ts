@@ -40,7 +40,7 @@ const IFNAMSIZ = 16;
 /** States of conntrack, as bits (NF_CT_STATE_BIT). */
 export const connectionState = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 
-export const protocolNumbers = { icmp: 1, igmp: 2, tcp: 6, udp: 17, icmpv6: 58 } as const;
+export const protocolNumbers = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
 
 export type Direction = "source" | "destination";
 

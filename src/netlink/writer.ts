@@ -11,7 +11,8 @@ export const NLM_F_CREATE = 0x400;
 export const NLM_F_APPEND = 0x800;
 
 const NLA_F_NESTED = 0x8000;
-const headerBytes = 16;
+/** struct nlmsghdr. */
+export const netlinkHeaderBytes = 16;
 
 /** Collects the messages of one host.netlinkExchange(); their sequence numbers count from 1. */
 export class NetlinkWriter {
@@ -158,6 +159,3 @@ export class NetlinkWriter {
     this.buffer = larger;
   }
 }
-
-/** The length of the header of a message, for readers of single ones. */
-export const netlinkHeaderBytes = headerBytes;

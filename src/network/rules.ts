@@ -29,6 +29,7 @@ import {
   protocolNumbers,
 } from "../netlink/nftables_expressions.ts";
 import type { Link } from "./link.ts";
+import { burstBytes, isDelayed } from "./rate.ts";
 import type { ClassRequest, Flow, NetworkRequest, PortRange, Prefix } from "./request.ts";
 
 export type Rule = { chain: string; comment: string; expressions: readonly Expression[] };
@@ -151,15 +152,14 @@ export function planInsideRules(request: NetworkRequest, link: Link): RuleSet {
   return set;
 }
 
-/** What exceeds the rates. Bytes that are delayed have a queue (shaping.ts), and here a bound above it. */
+/** What exceeds the rates. Bytes that are delayed have a queue at an end of the link, and here a bound above it. */
 function addRates(set: RuleSet, { rate }: NetworkRequest, transmit: string, receive: string): void {
-  const isDelayed = rate.excess !== "drop";
   const add = (chain: string, unit: "bytes" | "packets", perSecond: number | undefined): void => {
     if (perSecond === undefined) return;
-    const isShaped = unit === "bytes" && isDelayed;
+    const isShaped = unit === "bytes" && isDelayed(rate);
     if (isShaped && chain === receive) return; // its queue is on the host
     const most = isShaped ? Math.ceil(perSecond * 1.05) : perSecond;
-    const burst = unit === "bytes" ? 2 * (rate.burstBytes ?? 65_536) : (rate.burstPackets ?? 64);
+    const burst = unit === "bytes" ? 2 * burstBytes(rate) : (rate.burstPackets ?? 64);
     set.rules.push({
       chain,
       comment: `more than ${perSecond} ${unit}/s`,
